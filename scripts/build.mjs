@@ -1,0 +1,128 @@
+// Bundles the package into dist, and the demo into build. `npm run build` adds the declarations.
+// Every run-time dependency is bundled, so that the published package has none.
+import { chmodSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { build } from "esbuild";
+import { buildConstants, root } from "./constants.mjs";
+
+const shebang = "#!/usr/bin/env node";
+
+/** @type {import("esbuild").BuildOptions} */
+const common = {
+  absWorkingDir: root,
+  bundle: true,
+  format: "esm",
+  platform: "node",
+  target: "node20.19",
+  define: buildConstants(),
+  // A CommonJS dependency calls `require` for Node's own modules; a module has none by itself.
+  banner: {
+    js: 'import { createRequire as __createRequire } from "node:module";\nconst require = __createRequire(import.meta.url);',
+  },
+  legalComments: "none",
+  metafile: true,
+  write: false,
+  logLevel: "warning",
+};
+
+const entries = present({
+  index: "src/index.ts",
+  cli: "src/cli/main.ts",
+  broker: "src/broker/main.ts",
+});
+const inputs = await bundle("dist", {
+  entryPoints: entries,
+  splitting: true,
+  chunkNames: "chunks/[name]-[hash]",
+});
+replaceIfChanged(join(root, "dist/THIRD_PARTY_LICENSES.txt"), Buffer.from(licenses(inputs)));
+
+await bundle("build", { entryPoints: present({ demo: "demo/main.ts" }) });
+
+/**
+ * Entries that exist; the others are skipped with a note.
+ * @param {Record<string, string>} wanted
+ */
+function present(wanted) {
+  return Object.fromEntries(
+    Object.entries(wanted).filter(([, path]) => {
+      const found = existsSync(join(root, path));
+      if (!found) console.error(`build: ${path} does not exist yet, skipped`);
+      return found;
+    }),
+  );
+}
+
+/**
+ * @param {string} folder
+ * @param {import("esbuild").BuildOptions} options
+ */
+async function bundle(folder, options) {
+  const outdir = join(root, folder);
+  const result = await build({ ...common, ...options, outdir });
+  const written = new Set();
+  for (const file of result.outputFiles ?? []) {
+    written.add(file.path);
+    const executable = file.path === join(root, "dist/cli.js");
+    const contents = executable
+      ? Buffer.concat([Buffer.from(`${shebang}\n`), file.contents])
+      : file.contents;
+    replaceIfChanged(file.path, contents);
+    if (executable) chmodSync(file.path, 0o755);
+  }
+  removeStale(outdir, written);
+  return Object.keys(result.metafile?.inputs ?? {});
+}
+
+/**
+ * Renamed into place, and only where something changed: a program that runs from dist meanwhile
+ * never reads half a file.
+ * @param {string} path
+ * @param {Uint8Array} contents
+ */
+function replaceIfChanged(path, contents) {
+  if (existsSync(path) && readFileSync(path).equals(contents)) return;
+  mkdirSync(dirname(path), { recursive: true });
+  const aside = `${path}.${process.pid}`;
+  writeFileSync(aside, contents);
+  renameSync(aside, path);
+}
+
+/**
+ * Removes bundles of an earlier build that this one did not write.
+ * @param {string} outdir
+ * @param {Set<string>} written
+ */
+function removeStale(outdir, written) {
+  for (const folder of [outdir, join(outdir, "chunks")]) {
+    if (!existsSync(folder)) continue;
+    for (const name of readdirSync(folder)) {
+      const path = join(folder, name);
+      if (name.endsWith(".js") && !written.has(path)) rmSync(path);
+    }
+  }
+}
+
+/**
+ * The licence texts of all packages that went into the bundles.
+ * @param {string[]} paths
+ */
+function licenses(paths) {
+  const packages = new Set(
+    paths.map((path) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? ""),
+  );
+  packages.delete("");
+  const parts = [...packages].toSorted().map((path) => {
+    const folder = join(root, path);
+    const { name, version, license } = JSON.parse(
+      readFileSync(join(folder, "package.json"), "utf8"),
+    );
+    const file = readdirSync(folder).find((entry) => /^licen[cs]e(\.|$)/i.test(entry));
+    if (!file) throw new Error(`${relative(root, folder)} is bundled but has no licence file`);
+    const text = readFileSync(join(folder, file), "utf8").trim();
+    return `${name} ${version} (${license})\n\n${text}\n`;
+  });
+  const intro = "The programs in this folder contain the following packages.\n";
+  return [intro, ...parts].join(`\n${"-".repeat(80)}\n\n`);
+}

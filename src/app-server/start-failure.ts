@@ -1,0 +1,106 @@
+import { BrokerError, errnoOf, type ErrorKind } from "../base/errors.ts";
+import type { AppServerExit } from "./child.ts";
+
+export { codexVersionFrom, MINIMUM_CODEX, requireSupported } from "./codex-version.ts";
+
+export interface StartFailureFacts {
+  readonly codex: string;
+  readonly exit: AppServerExit;
+  readonly version?: string | null;
+}
+
+interface Diagnosis {
+  readonly kind: ErrorKind;
+  readonly message: string;
+  readonly hint?: string;
+}
+
+const HOME_UNUSABLE = /^Error: (CODEX_HOME points to .+, but that path .+)$/m;
+
+/** Rust's exit code after a panic. */
+const PANIC = 101;
+
+/** SQLite's words for a lock that another process held for longer than Codex waits (15 s). */
+const LOCKED = /\bdatabase (?:table |schema )?is locked\b/;
+
+/** Whether a start failed on a state database that another process held at that moment. */
+export function isStateDatabaseLocked(stderr: string): boolean {
+  return LOCKED.test(stderr);
+}
+
+/**
+ * Why an app-server could not be started, from the way in which it ended before it answered
+ * `initialize`. Ending with code 0 is a failure too: nobody had asked it to.
+ */
+export function startFailure({ codex, exit, version }: StartFailureFacts): BrokerError {
+  const { kind, message, hint } = diagnose(codex, exit);
+  return new BrokerError(kind, message, {
+    cause: exit.spawnError,
+    details: {
+      codex,
+      version: version ?? null,
+      code: exit.code,
+      signal: exit.signal,
+      stderrTail: exit.stderrTail,
+      ...(isStateDatabaseLocked(exit.stderrTail) ? { stateDatabaseLocked: true } : {}),
+    },
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
+
+function diagnose(codex: string, exit: AppServerExit): Diagnosis {
+  const { code, signal, spawnError, stderrTail } = exit;
+  if (spawnError !== undefined) return notSpawned(codex, spawnError);
+
+  const [, homeUnusable] = HOME_UNUSABLE.exec(stderrTail) ?? [];
+  if (homeUnusable !== undefined) {
+    return { kind: "codexHomeMissing", message: `${codex} did not start: ${homeUnusable}.` };
+  }
+  if (code === PANIC && stderrTail.includes("SCDynamicStore")) {
+    return {
+      kind: "sandboxDenied",
+      message: `${codex} did not start: a sandbox keeps it from the macOS system configuration.`,
+    };
+  }
+  if (code === 2 && /unrecognized subcommand/.test(stderrTail)) {
+    return { kind: "codexTooOld", message: `${codex} is too old: it has no app-server.` };
+  }
+  const how = signal === null ? `exited with code ${code ?? "unknown"}` : `was ended by ${signal}`;
+  if (isStateDatabaseLocked(stderrTail)) {
+    return {
+      kind: "appServerStartFailed",
+      message: `${codex} ${how}: another process holds its state database.`,
+      hint: "Try again in a moment; if it stays so, end the other Codex that uses the same CODEX_HOME.",
+    };
+  }
+  const last = stderrTail.split("\n").at(-1) ?? "";
+  return {
+    kind: "appServerStartFailed",
+    message: `${codex} ${how} before it answered${last === "" ? "" : `: ${last}`}`,
+  };
+}
+
+/** The program that is missing may also be the interpreter of a script, or the directory to start in. */
+const NOT_STARTABLE: Readonly<Record<string, string>> = {
+  ENOENT:
+    "it, the interpreter that its first line names, or the directory to start it in is missing",
+  EACCES: "it is not executable, or its directory is not accessible",
+  EPERM: "the system does not permit it",
+  EINVAL: "it is a script that only a shell could run",
+  ENOEXEC: "it is not a program for this system",
+  ENOTDIR: "a part of its path is not a directory",
+  ELOOP: "its path has too many symbolic links",
+  UNKNOWN: "it is not a program for this system",
+};
+
+function notSpawned(codex: string, error: Error): Diagnosis {
+  const errno = errnoOf(error) ?? "";
+  const why = NOT_STARTABLE[errno];
+  if (why !== undefined) {
+    return { kind: "codexUnusable", message: `${codex} could not be started (${errno}): ${why}.` };
+  }
+  return {
+    kind: "appServerStartFailed",
+    message: `${codex} could not be started: ${error.message}.`,
+  };
+}

@@ -1,0 +1,106 @@
+import { BrokerError } from "../base/errors.ts";
+import type { Deadline } from "../base/deadline.ts";
+import { pause } from "../base/deadline.ts";
+import { deferred } from "../base/deferred.ts";
+import { trace } from "../base/trace.ts";
+import { BROKER_VERSION } from "../base/version.ts";
+import { decodeFrame } from "../wire/frame.ts";
+import { isRecord, notificationLine, requestLine } from "../wire/messages.ts";
+import { AppServerChild, type AppServerExit } from "./child.ts";
+import { codexVersionFrom, isStateDatabaseLocked, requireSupported, startFailure } from "./start-failure.ts";
+import { stopAppServer } from "./stop-ladder.ts";
+
+/** Several app-servers that start on one CODEX_HOME can lock each other out of its database for a moment. */
+const LOCKED_ATTEMPTS = 6;
+const LOCKED_PAUSE_MS = 100;
+
+export interface StartOptions {
+  readonly codex: string;
+  readonly cwd: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly maxLineBytes: number;
+  readonly deadline: Deadline;
+  /** Every line after the handshake, in order. */
+  readonly onLine: (line: Buffer) => void;
+}
+
+export interface StartedAppServer {
+  readonly child: AppServerChild;
+  readonly version: string | null;
+  /** The app-server's answer to `initialize`. */
+  readonly initializeResult: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * An app-server that has been initialized. A start that fails on a locked state database is tried
+ * again, each time after a longer, jittered pause.
+ *
+ * @throws BrokerError `codexUnusable`, `codexTooOld`, `codexHomeMissing`, `sandboxDenied` or
+ *   `appServerStartFailed`, with binary, exit and stderr tail in its details. No process is left.
+ */
+export async function startAppServer(options: StartOptions): Promise<StartedAppServer> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await startOnce(options);
+    } catch (error) {
+      const stderr = BrokerError.is(error) ? String(error.details["stderrTail"] ?? "") : "";
+      if (!isStateDatabaseLocked(stderr) || attempt === LOCKED_ATTEMPTS || options.deadline.expired) throw error;
+      const pauseMs = LOCKED_PAUSE_MS * attempt * (0.5 + Math.random());
+      trace("info", "appServer.databaseLocked", { attempt, pauseMs });
+      await pause(pauseMs);
+    }
+  }
+}
+
+async function startOnce(options: StartOptions): Promise<StartedAppServer> {
+  const answer = deferred<Record<string, unknown>>();
+  const early: Buffer[] = [];
+  let onLine = (line: Buffer): void => {
+    const frame = decodeFrame(line);
+    if (frame.kind !== "answer") return void early.push(line);
+    if (frame.error !== undefined) return answer.reject(refusedHandshake(options.codex, frame.error.message));
+    answer.resolve(isRecord(frame.result) ? frame.result : {});
+  };
+  const child = AppServerChild.spawn({ ...options, onLine: (line) => onLine(line) });
+  const exited = child.exited.then((exit) => {
+    throw startFailure({ codex: options.codex, exit });
+  });
+  child.send(requestLine("0", "initialize", INTRODUCTION));
+  try {
+    const initializeResult = await options.deadline.race(Promise.race([answer.promise, exited]), () =>
+      noAnswer(options.codex),
+    );
+    const version = codexVersionFrom(String(initializeResult["userAgent"] ?? "")) ?? null;
+    requireSupported(version, options.codex);
+    child.send(notificationLine("initialized", undefined));
+    onLine = options.onLine;
+    for (const line of early) onLine(line);
+    return { child, version, initializeResult };
+  } catch (error) {
+    await stopAppServer(child);
+    throw error;
+  }
+}
+
+const INTRODUCTION = {
+  clientInfo: { name: "codex-broker", title: "codex-broker", version: BROKER_VERSION },
+  capabilities: { experimentalApi: true, requestAttestation: false },
+};
+
+function refusedHandshake(codex: string, why: string): BrokerError {
+  return new BrokerError("appServerStartFailed", `${codex} refused the handshake: ${why}.`, {
+    details: { codex },
+  });
+}
+
+function noAnswer(codex: string): BrokerError {
+  return new BrokerError("appServerStartFailed", `${codex} did not answer the handshake in time.`, {
+    details: { codex },
+  });
+}
+
+/** How an app-server ended, in words. */
+export function describeExit(exit: AppServerExit): string {
+  if (exit.signal !== null) return `was ended by ${exit.signal}`;
+  return exit.code === null ? "could not be run" : `exited with code ${exit.code}`;
+}

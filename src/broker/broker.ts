@@ -1,0 +1,413 @@
+import { randomBytes } from "node:crypto";
+import type { Socket } from "node:net";
+import type { AppServerChild } from "../app-server/child.ts";
+import { describeExit, startAppServer, type StartedAppServer } from "../app-server/start.ts";
+import { stopAppServer } from "../app-server/stop-ladder.ts";
+import { asBrokerError, BrokerError } from "../base/errors.ts";
+import { Changes } from "../base/changes.ts";
+import { Deadline } from "../base/deadline.ts";
+import { deferred } from "../base/deferred.ts";
+import { StateMachine } from "../base/state-machine.ts";
+import { trace } from "../base/trace.ts";
+import { BROKER_BUILD, BROKER_VERSION } from "../base/version.ts";
+import { epochPath, holdsEpoch, publishEpoch, type ServingRecord } from "../lifecycle/epoch-file.ts";
+import { fingerprintOf } from "../lifecycle/fingerprint.ts";
+import { retirePredecessors } from "../lifecycle/retire.ts";
+import { neutralDirectory } from "../lifecycle/spawn-broker.ts";
+import type { StartOrder } from "../lifecycle/start-protocol.ts";
+import { scopeDirectory } from "../lifecycle/state-directory.ts";
+import { chooseEndpoint } from "../os/endpoint.ts";
+import { ownIdentity } from "../os/process-identity.ts";
+import {
+  BROKER_PROTOCOL,
+  MAX_LINE_BYTES,
+  proofOf,
+  type AppServerFacts,
+  type BrokerHello,
+  type BrokerHelloParams,
+  type BrokerState,
+  type BrokerStatus,
+  type Versions,
+} from "../wire/broker-protocol.ts";
+import type { RequestFrame } from "../wire/frame.ts";
+import { errorLine, resultLine, toRpcError } from "../wire/messages.ts";
+import { GroundWatch } from "./ground.ts";
+import { Health } from "./health.ts";
+import { Listener } from "./listener.ts";
+import { answerRequestOfOurs, isRequestOfOurs, type BrokerFacade } from "./requests-of-ours.ts";
+import { Router } from "./router.ts";
+import { Session } from "./session.ts";
+
+/** A cold start under heavy load, the retries on a locked database included. */
+const APP_SERVER_START_MS = 45_000;
+/** An interrupted turn ends within milliseconds; one that does not is cut off with the app-server. */
+const INTERRUPT_GRACE_MS = 5_000;
+/** For answers on their way: the app-server drops them when its stdin ends. */
+const OUTSTANDING_GRACE_MS = 1_000;
+/** For what is queued to clients. One that does not read loses it. */
+const FLUSH_GRACE_MS = 250;
+const HELLO_PROBE_WAIT_MS = 1_200;
+const MAX_SESSIONS = 1_000;
+
+const MOVES: Readonly<Record<BrokerState, readonly BrokerState[]>> = {
+  starting: ["serving", "draining"],
+  serving: ["draining"],
+  draining: ["stopping"],
+  stopping: ["ended"],
+  ended: [],
+};
+
+/** Why a broker ends. */
+export interface Ending {
+  readonly reason: string;
+  /** Present when it ends because something went wrong. */
+  readonly error?: BrokerError;
+  /** Interrupt running turns at once. */
+  readonly force?: boolean;
+}
+
+/** The holder of one epoch: a listener, its sessions, and one app-server. They live and die together. */
+export class Broker implements BrokerFacade {
+  readonly #order: StartOrder;
+  readonly #scopeDir: string;
+  readonly #instance = randomBytes(16).toString("hex");
+  readonly #startedAt = new Date();
+  readonly #state = new StateMachine<BrokerState>("starting", MOVES);
+  readonly #sessions = new Set<Session>();
+  readonly #router: Router;
+  readonly #health: Health;
+  readonly #changes = new Changes();
+  readonly #started = deferred<void>();
+  readonly #ended = deferred<void>();
+  #nextSession = 1;
+  #listener: Listener | undefined;
+  #record: ServingRecord | undefined;
+  #ground: GroundWatch | undefined;
+  #appServer: StartedAppServer | undefined;
+  #idleTimer: NodeJS.Timeout | undefined;
+
+  constructor(order: StartOrder) {
+    this.#order = order;
+    this.#scopeDir = scopeDirectory(order.scope.stateDir, order.scope.key);
+    this.#router = new Router({
+      workspace: order.scope.workspace,
+      onTurnsChanged: () => this.#workChanged(),
+      onAllAnswered: () => this.#changes.notify(),
+    });
+    this.#health = new Health(this.#router.upstream, () => this.#appServerUnresponsive());
+    this.#started.promise.catch(() => {});
+  }
+
+  get started(): Promise<void> {
+    return this.#started.promise;
+  }
+
+  /** Resolves when everything is over and the process may exit. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
+  }
+
+  /**
+   * Binds the endpoint and takes the epoch; the app-server is started after that, in the background.
+   *
+   * @throws BrokerError when it cannot listen or has lost its epoch already. Nothing is left then.
+   */
+  async listen(): Promise<ServingRecord> {
+    const { scope, claim } = this.#order;
+    const { epoch } = claim;
+    const endpoint = chooseEndpoint({ ...scope, epoch, instance: this.#instance });
+    this.#listener = await Listener.open(endpoint, (socket) => this.#accept(socket));
+    try {
+      this.#record = this.#takeEpoch();
+      this.#listener.pointCurrentHere();
+    } catch (error) {
+      this.#listener.close();
+      throw error;
+    }
+    this.#ground = new GroundWatch(
+      {
+        scopeDir: this.#scopeDir,
+        epoch,
+        token: claim.token,
+        workspace: scope.workspace,
+        socket: process.platform === "win32" ? null : endpoint.address,
+      },
+      (reason) => this.end({ reason }),
+    );
+    void this.#startAppServer();
+    return this.#record;
+  }
+
+  /** Ends the broker in order, once; later calls wait for the first. Never rejects. */
+  end(ending: Ending): Promise<void> {
+    if (!this.#state.is("starting", "serving")) {
+      if (ending.force === true) this.#router.interruptAll();
+      return this.ended;
+    }
+    this.#state.to("draining");
+    this.#runDown(ending).then(this.#ended.resolve, (error: unknown) => {
+      trace("error", "broker.badEnd", { error: String(error) });
+      this.#ended.resolve();
+    });
+    return this.ended;
+  }
+
+  async health(): Promise<{ state: BrokerState; appServer: AppServerFacts }> {
+    await this.#health.check(HELLO_PROBE_WAIT_MS);
+    return { state: this.#state.state, appServer: this.#appServerFacts() };
+  }
+
+  turns(): ReturnType<Router["turns"]> {
+    return this.#router.turns();
+  }
+
+  stop(force: boolean): { state: BrokerState; turns: number } {
+    const turns = this.#router.turnCount;
+    // After this answer is on its way.
+    setImmediate(() => void this.end({ reason: force ? "stopped by force" : "stopped", force }));
+    return { state: "draining", turns };
+  }
+
+  status(): BrokerStatus {
+    const { scope, claim } = this.#order;
+    return {
+      scope: scope.key,
+      workspace: scope.workspace,
+      stateDir: scope.stateDir,
+      epoch: claim.epoch,
+      instance: this.#instance,
+      state: this.#state.state,
+      pid: process.pid,
+      startedAt: this.#startedAt.toISOString(),
+      endpoint: this.#record?.endpoint ?? "",
+      versions: this.#versions(),
+      appServer: this.#appServerFacts(),
+      sessions: [...this.#sessions].map((session) => session.status(this.#router.threadsOf(session))),
+      threads: this.#router.threadCount,
+      turns: this.#router.turns(),
+      rssBytes: process.memoryUsage.rss(),
+    };
+  }
+
+  #takeEpoch(): ServingRecord {
+    const { claim, scope } = this.#order;
+    if (!holdsEpoch(this.#scopeDir, claim.epoch, claim.token)) {
+      throw new BrokerError("brokerStartFailed", `Epoch ${claim.epoch} was lost before the broker listened.`);
+    }
+    const record: ServingRecord = {
+      ...claim,
+      state: "serving",
+      instance: this.#instance,
+      broker: ownIdentity(),
+      endpoint: this.#listener!.endpoint.address,
+      current: this.#listener!.endpoint.current,
+      startedAt: this.#startedAt.toISOString(),
+      workspace: scope.workspace,
+      codex: scope.codex,
+      fingerprint: fingerprintOf(scope.codex) ?? "unknown",
+      versions: { broker: BROKER_VERSION, build: BROKER_BUILD, node: process.versions.node },
+    };
+    publishEpoch(this.#scopeDir, record);
+    return record;
+  }
+
+  async #startAppServer(): Promise<void> {
+    const { scope } = this.#order;
+    try {
+      const appServer = await startAppServer({
+        codex: scope.codex,
+        cwd: neutralDirectory(),
+        env: process.env,
+        maxLineBytes: MAX_LINE_BYTES,
+        deadline: Deadline.after(APP_SERVER_START_MS),
+        onLine: (line) => this.#router.upstream.receive(line),
+      });
+      this.#appServerStarted(appServer);
+    } catch (thrown) {
+      const error = asBrokerError(thrown, "appServerStartFailed");
+      this.#started.reject(error);
+      await this.end({ reason: error.message, error, force: true });
+    }
+  }
+
+  #appServerStarted(appServer: StartedAppServer): void {
+    this.#appServer = appServer;
+    const { child } = appServer;
+    void child.exited.then((exit) => {
+      if (this.#state.is("ended")) return;
+      const message = `The app-server (process ${child.pid}) ${describeExit(exit)}.`;
+      const error = new BrokerError("appServerExited", message, {
+        details: { pid: child.pid, code: exit.code, signal: exit.signal, stderrTail: exit.stderrTail },
+      });
+      this.#started.reject(error);
+      this.#router.lose(error);
+      return this.end({ reason: message, error, force: true });
+    });
+    trace("info", "appServer.started", { pid: child.pid, version: appServer.version });
+    if (!this.#state.is("starting")) return this.#started.reject(new BrokerError("draining", "It was stopped."));
+    this.#state.to("serving");
+    this.#router.upstream.open((line) => child.send(line));
+    this.#started.resolve();
+    this.#workChanged();
+    retirePredecessors(this.#scopeDir, this.#order.claim.epoch);
+  }
+
+  #appServerUnresponsive(): void {
+    const pid = this.#appServer?.child.pid;
+    const error = new BrokerError("appServerExited", `The app-server (process ${pid}) does not answer any more.`, {
+      details: { pid },
+    });
+    this.#router.lose(error);
+    void this.end({ reason: error.message, error, force: true });
+  }
+
+  #accept(socket: Socket): void {
+    const session = new Session(this.#nextSession++, socket, {
+      onInitialize: (from, frame) => void this.#initialize(from, frame),
+      onRequest: (from, frame) => this.#request(from, frame),
+      onNotification: (_from, frame) => this.#router.notification(frame),
+      onAnswer: (from, frame) => this.#router.answer(from, frame),
+      onEnd: (from) => this.#sessionEnded(from),
+    });
+    this.#sessions.add(session);
+    this.#workChanged();
+  }
+
+  async #initialize(session: Session, frame: RequestFrame): Promise<void> {
+    if (this.#sessions.size > MAX_SESSIONS) {
+      const error = new BrokerError("tooManySessions", `This broker has ${MAX_SESSIONS} sessions already.`);
+      session.send(errorLine(frame.id, toRpcError(error)));
+      return session.finish();
+    }
+    const hello = session.introduce(frame.params);
+    try {
+      if (hello === undefined) await this.started;
+      else if (this.#state.is("serving")) await this.#health.check(HELLO_PROBE_WAIT_MS);
+      session.send(resultLine(frame.id, this.#initializeResult(hello)));
+      if (this.#sessions.has(session)) this.#router.join(session);
+    } catch (error) {
+      session.send(errorLine(frame.id, toRpcError(asBrokerError(error, "appServerStartFailed"))));
+    }
+  }
+
+  #initializeResult(hello: BrokerHelloParams | undefined): unknown {
+    const result = this.#appServer?.initializeResult ?? { codexHome: this.#order.scope.codexHome };
+    return hello === undefined ? result : { ...result, broker: this.#hello(hello.nonce) };
+  }
+
+  #hello(nonce: string): BrokerHello {
+    return {
+      protocol: BROKER_PROTOCOL,
+      instance: this.#instance,
+      epoch: this.#order.claim.epoch,
+      state: this.#state.state,
+      proof: proofOf(this.#order.claim.token, nonce),
+      pid: process.pid,
+      startedAt: this.#startedAt.toISOString(),
+      versions: this.#versions(),
+      appServer: this.#appServerFacts(),
+    };
+  }
+
+  #request(session: Session, frame: RequestFrame): void {
+    if (!isRequestOfOurs(frame.method)) return this.#router.request(session, frame);
+    answerRequestOfOurs(this, frame.method, frame.params).then(
+      (result) => session.send(resultLine(frame.id, result)),
+      (error: unknown) => {
+        session.send(errorLine(frame.id, toRpcError(asBrokerError(error, "invalidRequest"))));
+      },
+    );
+  }
+
+  #sessionEnded(session: Session): void {
+    this.#sessions.delete(session);
+    this.#router.leave(session);
+    this.#workChanged();
+  }
+
+  /** The idle time starts at the end of work, and any work stops it. */
+  #workChanged(): void {
+    this.#changes.notify();
+    clearTimeout(this.#idleTimer);
+    this.#idleTimer = undefined;
+    if (!this.#state.is("serving") || !this.#isIdle()) return;
+    this.#idleTimer = setTimeout(() => {
+      if (this.#isIdle()) void this.end({ reason: "idle" });
+    }, this.#order.limits.idleTimeoutMs);
+  }
+
+  #isIdle(): boolean {
+    return this.#sessions.size === 0 && this.#router.turnCount === 0;
+  }
+
+  async #runDown(ending: Ending): Promise<void> {
+    const { reason, error } = ending;
+    trace("info", "broker.draining", { reason, turns: this.#router.turnCount });
+    clearTimeout(this.#idleTimer);
+    this.#ground?.close();
+    this.#listener?.close();
+    this.#started.reject(error ?? new BrokerError("draining", `The broker ends: ${reason}.`));
+    this.#router.drain({ reason });
+    await this.#settleTurns(ending);
+    this.#state.to("stopping");
+    await this.#changes.until(() => this.#router.upstream.outstanding === 0, OUTSTANDING_GRACE_MS);
+    this.#router.lose(error ?? new BrokerError("draining", `The broker ends: ${reason}.`));
+    await this.#closeSessions();
+    const child = this.#appServer?.child;
+    if (child !== undefined) await stopAppServer(child);
+    await this.#writeObituary(ending, child);
+    this.#state.to("ended");
+    trace("info", "broker.ended", { reason });
+  }
+
+  async #settleTurns(ending: Ending): Promise<void> {
+    const done = (): boolean => this.#router.turnCount === 0;
+    if (ending.force !== true) await this.#changes.until(done, this.#order.limits.drainTimeoutMs);
+    if (done()) return;
+    this.#router.interruptAll();
+    await this.#changes.until(done, INTERRUPT_GRACE_MS);
+  }
+
+  async #closeSessions(): Promise<void> {
+    for (const session of this.#sessions) session.finish();
+    await this.#changes.until(() => this.#sessions.size === 0, FLUSH_GRACE_MS);
+    for (const session of this.#sessions) session.destroy();
+  }
+
+  async #writeObituary({ reason, error }: Ending, child: AppServerChild | undefined): Promise<void> {
+    const { claim } = this.#order;
+    if (!holdsEpoch(this.#scopeDir, claim.epoch, claim.token)) return;
+    const exit = child === undefined ? undefined : await child.exited;
+    try {
+      publishEpoch(this.#scopeDir, {
+        ...(this.#record ?? claim),
+        state: "ended",
+        reason,
+        at: new Date().toISOString(),
+        exit: exit === undefined ? null : { code: exit.code, signal: exit.signal },
+        error: error?.toJSON() ?? null,
+        stderrTail: exit?.stderrTail ?? String(error?.details["stderrTail"] ?? ""),
+      });
+    } catch (thrown) {
+      trace("error", "broker.noObituary", {
+        file: epochPath(this.#scopeDir, claim.epoch),
+        error: String(thrown),
+      });
+    }
+  }
+
+  #versions(): Versions {
+    const codex = this.#appServer?.version ?? null;
+    return { broker: BROKER_VERSION, build: BROKER_BUILD, node: process.versions.node, codex };
+  }
+
+  #appServerFacts(): AppServerFacts {
+    const ago = this.#router.upstream.lastAnswerMsAgo;
+    return {
+      pid: this.#appServer?.child.pid ?? null,
+      version: this.#appServer?.version ?? null,
+      lastAnswerMsAgo: ago === null ? null : Math.round(ago),
+      unansweredMs: this.#health.unansweredMs,
+    };
+  }
+}

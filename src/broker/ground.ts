@@ -1,0 +1,69 @@
+import { existsSync, watch, type FSWatcher } from "node:fs";
+import { trace } from "../base/trace.ts";
+import { holdsEpoch, listEpochs } from "../lifecycle/epoch-file.ts";
+
+/** Losing the ground is noticed within this time even where the file system reports no changes. */
+const LOOK_EVERY_MS = 2_000;
+
+export interface Ground {
+  readonly scopeDir: string;
+  readonly epoch: number;
+  readonly token: string;
+  readonly workspace: string;
+  /** The socket file; null where endpoints are no files. */
+  readonly socket: string | null;
+}
+
+/** Why the broker has no ground to stand on any more, or undefined while it has. */
+export function groundLost(ground: Ground): string | undefined {
+  const newest = listEpochs(ground.scopeDir)[0];
+  if (newest !== undefined && newest > ground.epoch) return `superseded by epoch ${newest}`;
+  if (!holdsEpoch(ground.scopeDir, ground.epoch, ground.token)) return "its epoch file is gone or another's";
+  if (!existsSync(ground.workspace)) return "the workspace is gone";
+  if (ground.socket !== null && !existsSync(ground.socket)) return "its socket is gone";
+  return undefined;
+}
+
+/** Looks at the ground at every change of the directory, and regularly. */
+export class GroundWatch {
+  readonly #ground: Ground;
+  readonly #onLost: (why: string) => void;
+  readonly #timer: NodeJS.Timeout;
+  readonly #watcher: FSWatcher | undefined;
+
+  constructor(ground: Ground, onLost: (why: string) => void) {
+    this.#ground = ground;
+    this.#onLost = onLost;
+    this.#timer = setInterval(() => this.look(), LOOK_EVERY_MS);
+    this.#watcher = this.#tryToWatch();
+  }
+
+  look(): void {
+    let why: string | undefined;
+    try {
+      why = groundLost(this.#ground);
+    } catch (error) {
+      why = `its state directory cannot be read: ${String(error)}`;
+    }
+    if (why === undefined) return;
+    this.close();
+    this.#onLost(why);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#watcher?.close();
+  }
+
+  /** The poll is enough where the system has no watches left. */
+  #tryToWatch(): FSWatcher | undefined {
+    try {
+      const watcher = watch(this.#ground.scopeDir, () => this.look());
+      watcher.on("error", (error) => trace("info", "ground.unwatched", { error: String(error) }));
+      return watcher;
+    } catch (error) {
+      trace("info", "ground.unwatched", { error: String(error) });
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import { closeSync, readFileSync, writeSync } from "node:fs";
+import { asBrokerError, BrokerError } from "../base/errors.ts";
+import { trace } from "../base/trace.ts";
+import { REPORT_DESCRIPTOR, type StartOrder, type StartReport } from "../lifecycle/start-protocol.ts";
+import { Broker } from "./broker.ts";
+import { startLog } from "./log.ts";
+
+const STDIN = 0;
+
+/** The daemon: reads its order, takes its epoch, reports, and lives until its broker has ended. */
+async function main(): Promise<void> {
+  const order = JSON.parse(readFileSync(STDIN, "utf8")) as StartOrder;
+  const broker = new Broker(order);
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () => void broker.end({ reason: `received ${signal}`, force: true }));
+  }
+  // Its starter's terminal may close; that is no reason to end.
+  process.on("SIGHUP", () => {});
+  process.on("uncaughtException", (thrown) => dieOf(broker, thrown));
+  try {
+    const record = await broker.listen();
+    report({ state: "serving", endpoint: record.endpoint });
+  } catch (thrown) {
+    report({ state: "failed", error: asBrokerError(thrown, "brokerStartFailed").toJSON() });
+    process.exitCode = 1;
+    return;
+  }
+  await startLog({ pid: process.pid, epoch: order.claim.epoch });
+  trace("info", "broker.listening", { epoch: order.claim.epoch, workspace: order.scope.workspace });
+  await broker.ended;
+  process.exit(0);
+}
+
+/** A defect of ours: everyone is told, and the successor starts afresh. */
+function dieOf(broker: Broker, thrown: unknown): void {
+  const stack = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+  trace("error", "broker.defect", { stack });
+  process.stderr.write(`${stack}\n`);
+  const error = new BrokerError("brokerStartFailed", "The broker has hit a defect of its own and ends.", {
+    cause: thrown,
+    details: { stack },
+  });
+  void broker.end({ reason: error.message, error, force: true }).then(() => process.exit(1));
+}
+
+/** Nobody may be there any more to read it. */
+function report(message: StartReport): void {
+  try {
+    writeSync(REPORT_DESCRIPTOR, `${JSON.stringify(message)}\n`);
+    closeSync(REPORT_DESCRIPTOR);
+  } catch {
+    process.stderr.write(`the starter has gone: ${JSON.stringify(message)}\n`);
+  }
+}
+
+await main();

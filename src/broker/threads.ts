@@ -1,0 +1,67 @@
+/**
+ * Which sessions hear of which thread. The app-server knows one subscriber, the broker; the counting
+ * is done here. A sub-agent's thread is heard by those who hear its parent.
+ */
+export class Threads<S extends object> {
+  readonly #subscribers = new Map<string, Set<S>>();
+  readonly #parents = new Map<string, string>();
+
+  /** Threads that are loaded upstream as far as the broker knows. */
+  get size(): number {
+    return this.#subscribers.size;
+  }
+
+  knows(threadId: string): boolean {
+    return this.#subscribers.has(threadId);
+  }
+
+  subscribe(threadId: string, session: S): void {
+    this.#entry(threadId).add(session);
+  }
+
+  /** A thread that came into being by itself, as a sub-agent's does. */
+  adopt(threadId: string, parentId: string): void {
+    this.#entry(threadId);
+    this.#parents.set(threadId, parentId);
+  }
+
+  /** @returns whether the session was subscribed. */
+  unsubscribe(threadId: string, session: S): boolean {
+    return this.#subscribers.get(threadId)?.delete(session) ?? false;
+  }
+
+  forget(threadId: string): void {
+    this.#subscribers.delete(threadId);
+    this.#parents.delete(threadId);
+  }
+
+  /** In the order in which they joined; the parents' sessions last. */
+  audience(threadId: string): ReadonlySet<S> {
+    const own = this.#subscribers.get(threadId);
+    const parent = this.#parents.get(threadId);
+    if (parent === undefined) return own ?? new Set();
+    return new Set([...(own ?? []), ...this.audience(parent)]);
+  }
+
+  subscribedTo(session: S): string[] {
+    return [...this.#subscribers].filter(([, set]) => set.has(session)).map(([threadId]) => threadId);
+  }
+
+  /** Threads that nobody hears. */
+  unheard(): string[] {
+    return [...this.#subscribers.keys()].filter((threadId) => this.audience(threadId).size === 0);
+  }
+
+  all(): string[] {
+    return [...this.#subscribers.keys()];
+  }
+
+  #entry(threadId: string): Set<S> {
+    let set = this.#subscribers.get(threadId);
+    if (set === undefined) {
+      set = new Set();
+      this.#subscribers.set(threadId, set);
+    }
+    return set;
+  }
+}

@@ -1,0 +1,213 @@
+import { BrokerError } from "../base/errors.ts";
+import { monotonicMs } from "../base/deadline.ts";
+import { deferred } from "../base/deferred.ts";
+import { trace } from "../base/trace.ts";
+import { decodeFrame, withId, type AnswerFrame, type NotificationFrame, type RequestFrame } from "../wire/frame.ts";
+import { fromRpcError, notificationLine, requestLine, type RawId } from "../wire/messages.ts";
+import { FairWindow } from "./fair-window.ts";
+
+/** Beyond 64 outstanding requests the app-server gains nothing, and beyond 128 it loses some. */
+const WINDOW = 64;
+/** A request that has run for this long is being worked on, not queued, and keeps nobody out. */
+const LEAVES_WINDOW_AFTER_MS = 2_000;
+const SWEEP_EVERY_MS = 500;
+
+export interface UpstreamEvents {
+  onNotification(frame: NotificationFrame): void;
+  onServerRequest(frame: RequestFrame): void;
+  /** No request is outstanding any more. */
+  onAllAnswered(): void;
+}
+
+export type Outcome = AnswerFrame | BrokerError;
+
+/** A request on its way to the app-server, or waiting for a place. */
+interface Pending {
+  readonly owner: object;
+  readonly method: string;
+  readonly limitMs: number;
+  readonly line: (id: RawId) => string;
+  readonly settle: (outcome: Outcome) => void;
+  sentAt: number;
+  inWindow: boolean;
+}
+
+export interface UpstreamRequest {
+  readonly owner: object;
+  readonly method: string;
+  /** Milliseconds it may take from being sent; Infinity for what may run as long as the app-server lives. */
+  readonly limitMs: number;
+  /** Goes past everyone who waits. */
+  readonly urgent?: boolean;
+}
+
+/** The connection to the app-server: whose request is whose, how many at once, and until when. */
+export class Upstream {
+  readonly #events: UpstreamEvents;
+  readonly #window = new FairWindow<object, Pending>(WINDOW);
+  readonly #pending = new Map<RawId, Pending>();
+  #send: ((line: string) => void) | undefined;
+  #end: BrokerError | undefined;
+  #nextId = 1;
+  #sweep: NodeJS.Timeout | undefined;
+  #lastAnswerAt: number | undefined;
+
+  constructor(events: UpstreamEvents) {
+    this.#events = events;
+  }
+
+  /** Outstanding at the app-server. */
+  get outstanding(): number {
+    return this.#pending.size;
+  }
+
+  get lastAnswerMsAgo(): number | null {
+    return this.#lastAnswerAt === undefined ? null : monotonicMs() - this.#lastAnswerAt;
+  }
+
+  waitingOf(owner: object): number {
+    return this.#window.waitingOf(owner);
+  }
+
+  /** The app-server has answered `initialize`: lines go here from now on, and whoever waits may go. */
+  open(send: (line: string) => void): void {
+    this.#send = send;
+    this.#lastAnswerAt = monotonicMs();
+    this.#pump();
+  }
+
+  /** A client's request, every byte as it came but the id. */
+  forward(request: UpstreamRequest, frame: RequestFrame, settle: (outcome: Outcome) => void): void {
+    this.#admit({ ...request, line: (id) => withId(frame, id), settle, sentAt: 0, inWindow: false }, request.urgent);
+  }
+
+  /**
+   * A request of the broker's own.
+   * @throws BrokerError when the app-server has gone or did not answer in time; RpcError as answered.
+   */
+  async request(method: string, params: unknown, limitMs: number): Promise<unknown> {
+    const answer = deferred<unknown>();
+    this.#admit(
+      {
+        owner: this,
+        method,
+        limitMs,
+        line: (id) => requestLine(id, method, params),
+        settle: (outcome) => {
+          if (BrokerError.is(outcome)) answer.reject(outcome);
+          else if (outcome.error === undefined) answer.resolve(outcome.result);
+          else answer.reject(fromRpcError(outcome.error));
+        },
+        sentAt: 0,
+        inWindow: false,
+      },
+      true,
+    );
+    return await answer.promise;
+  }
+
+  notify(method: string, params: unknown): void {
+    this.#send?.(notificationLine(method, params));
+  }
+
+  /** A line that is already complete: an answer to the app-server, or a client's notification. */
+  sendLine(line: string): void {
+    this.#send?.(line);
+  }
+
+  /** A session has gone: what it still had waiting is dropped unsent. */
+  withdraw(owner: object): void {
+    this.#window.withdraw(owner);
+  }
+
+  receive(line: Buffer): void {
+    const frame = decodeFrame(line);
+    switch (frame.kind) {
+      case "answer":
+        this.#lastAnswerAt = monotonicMs();
+        return this.#answer(frame);
+      case "notification":
+        return this.#events.onNotification(frame);
+      case "request":
+        return this.#events.onServerRequest(frame);
+      case "fault":
+        return trace("error", "upstream.badLine", {
+          why: frame.error.message,
+          sample: line.subarray(0, 200).toString("utf8"),
+        });
+    }
+  }
+
+  /** The app-server has gone: everyone who waits is told the cause, and so is everyone who comes later. */
+  close(cause: BrokerError): void {
+    if (this.#end !== undefined) return;
+    this.#end = cause;
+    clearInterval(this.#sweep);
+    const all = [...this.#pending.values(), ...this.#window.withdrawAll()];
+    this.#pending.clear();
+    for (const pending of all) pending.settle(cause);
+  }
+
+  #admit(pending: Pending, urgent = false): void {
+    if (this.#end !== undefined) return pending.settle(this.#end);
+    if (urgent) return this.#dispatch(pending);
+    this.#window.push(pending.owner, pending);
+    this.#pump();
+  }
+
+  #pump(): void {
+    if (this.#send === undefined) return;
+    for (let next = this.#window.take(); next !== undefined; next = this.#window.take()) {
+      next.inWindow = true;
+      this.#dispatch(next);
+    }
+  }
+
+  #dispatch(pending: Pending): void {
+    const id = String(this.#nextId++);
+    pending.sentAt = monotonicMs();
+    this.#pending.set(id, pending);
+    this.#send?.(pending.line(id));
+    this.#sweep ??= setInterval(() => this.#sweepOverdue(), SWEEP_EVERY_MS);
+  }
+
+  #answer(frame: AnswerFrame): void {
+    const pending = this.#pending.get(frame.id);
+    if (pending === undefined) return trace("debug", "upstream.lateAnswer", { id: frame.id });
+    this.#remove(frame.id, pending);
+    pending.settle(frame);
+    this.#pump();
+  }
+
+  #remove(id: RawId, pending: Pending): void {
+    this.#pending.delete(id);
+    this.#leaveWindow(pending);
+    if (this.#pending.size > 0) return;
+    clearInterval(this.#sweep);
+    this.#sweep = undefined;
+    this.#events.onAllAnswered();
+  }
+
+  #leaveWindow(pending: Pending): void {
+    if (!pending.inWindow) return;
+    pending.inWindow = false;
+    this.#window.release();
+  }
+
+  /** One timer for all requests: none per message. */
+  #sweepOverdue(): void {
+    const now = monotonicMs();
+    for (const [id, pending] of this.#pending) {
+      const age = now - pending.sentAt;
+      if (age > LEAVES_WINDOW_AFTER_MS) this.#leaveWindow(pending);
+      if (age <= pending.limitMs) continue;
+      this.#remove(id, pending);
+      pending.settle(
+        new BrokerError("requestTimedOut", `The app-server did not answer ${pending.method} in time.`, {
+          details: { method: pending.method, limitMs: pending.limitMs },
+        }),
+      );
+    }
+    this.#pump();
+  }
+}

@@ -1,0 +1,89 @@
+import { BrokerError } from "../base/errors.ts";
+import { Deadline } from "../base/deadline.ts";
+import { BROKER_VERSION } from "../base/version.ts";
+import { ensureBroker, type Ensured } from "../lifecycle/ensure.ts";
+import { readEpoch } from "../lifecycle/epoch-file.ts";
+import { resolveScope, type Scope, type ScopeOptions } from "../lifecycle/scope.ts";
+import type { BrokerLimits } from "../lifecycle/start-protocol.ts";
+import { scopeDirectory } from "../lifecycle/state-directory.ts";
+import { BrokerClient } from "./broker-client.ts";
+import { Inbox } from "./inbox.ts";
+
+const DEFAULT_START_TIMEOUT_MS = 60_000;
+
+export interface ConnectOptions extends ScopeOptions {
+  /** Shown by `status`. Default: this package's name and version. */
+  readonly clientInfo?: { readonly name: string; readonly title?: string; readonly version: string };
+  /** Milliseconds until a healthy broker must have been found or started. Default: 60,000. */
+  readonly startTimeoutMs?: number;
+  /** For a broker that this call starts; one that runs keeps its own. */
+  readonly limits?: Partial<BrokerLimits>;
+  /** Use Codex's experimental methods and hear its experimental notifications. Default: no. */
+  readonly experimentalApi?: boolean;
+  /** Notifications that are not wanted, by their exact names. */
+  readonly optOutNotificationMethods?: readonly string[];
+  /** Gives up waiting. A broker that was being started meanwhile stays. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Connects to the workspace's broker and starts one if there is none. When this returns, the broker's
+ * app-server has answered.
+ *
+ * @throws BrokerError — see `docs/errors.md`.
+ */
+export async function connectBroker(options: ConnectOptions = {}): Promise<BrokerClient> {
+  const scope = resolveScope(options);
+  const deadline = Deadline.after(options.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS);
+  for (;;) {
+    const client = await connectOnce(scope, options, deadline);
+    try {
+      await client.ready(deadline);
+      return client;
+    } catch (error) {
+      client.close();
+      if (!isReplaceable(error) || deadline.expired) throw error;
+      const cause = causeInObituary(scope, client.epoch);
+      if (cause !== undefined) throw cause;
+    }
+  }
+}
+
+async function connectOnce(scope: Scope, options: ConnectOptions, deadline: Deadline): Promise<BrokerClient> {
+  const inbox = new Inbox();
+  const ensured: Ensured = await ensureBroker({
+    scope,
+    deadline,
+    introduction: {
+      clientInfo: { title: null, ...(options.clientInfo ?? { name: "codex-broker", version: BROKER_VERSION }) },
+      capabilities: {
+        experimentalApi: options.experimentalApi ?? false,
+        requestAttestation: false,
+        ...(options.optOutNotificationMethods === undefined
+          ? {}
+          : { optOutNotificationMethods: options.optOutNotificationMethods }),
+      },
+      handlers: {
+        onNotification: (method, params) => inbox.notification(method, params),
+        onRequest: (method, params) => inbox.question(method, params),
+        onBusy: (busy) => inbox.busy(busy),
+      },
+    },
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...(options.env === undefined ? {} : { env: options.env }),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
+  return new BrokerClient(ensured, inbox, () => connectBroker(options));
+}
+
+/** The broker ended between its hello and its first answer: another one may do better. */
+function isReplaceable(error: unknown): boolean {
+  return BrokerError.is(error) && (error.kind === "connectionLost" || error.kind === "draining");
+}
+
+/** Its last words may not have reached us over the connection; they stand in its obituary. */
+function causeInObituary(scope: Scope, epoch: number): BrokerError | undefined {
+  const reading = readEpoch(scopeDirectory(scope.stateDir, scope.key), epoch);
+  if (reading?.state !== "read" || reading.record.state !== "ended") return undefined;
+  return reading.record.error === null ? undefined : BrokerError.fromJSON(reading.record.error);
+}

@@ -1,0 +1,12 @@
+/** codex-broker: one `codex app-server` per workspace, shared safely by every program that wants it. */
+export { connectBroker, type ConnectOptions } from "./client/connect.ts";
+export { BrokerClient, type KnownRequests } from "./client/broker-client.ts";
+export type { NotificationListener, QuestionHandler } from "./client/inbox.ts";
+export { TurnRun, type TurnOptions, type TurnResult } from "./client/turn.ts";
+export type { TurnEvent } from "./client/turn-event.ts";
+export { BrokerError, type BrokerErrorJson, type ErrorKind } from "./base/errors.ts";
+export { onTrace, type TraceEvent } from "./base/trace.ts";
+export { RpcError, type RpcErrorObject } from "./wire/messages.ts";
+export type { BrokerLimits } from "./lifecycle/start-protocol.ts";
+export type { BrokerStatus } from "./wire/broker-protocol.ts";
+export type * as protocol from "./app-server/generated/index.ts";

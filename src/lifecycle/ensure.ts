@@ -1,0 +1,279 @@
+import path from "node:path";
+import { asBrokerError, BrokerError } from "../base/errors.ts";
+import { Deadline, monotonicMs, pause } from "../base/deadline.ts";
+import { trace } from "../base/trace.ts";
+import { BROKER_VERSION } from "../base/version.ts";
+import { ensurePrivateDirectory } from "../os/private-directory.ts";
+import { livenessOf } from "../os/process-identity.ts";
+import { assess, type Observation, type Policy, type Verdict } from "./assess.ts";
+import { makeContact, type Introduction, type Link } from "./contact.ts";
+import {
+  claimEpoch,
+  newestEpoch,
+  publishEpoch,
+  readEpoch,
+  type ClaimedRecord,
+  type EndedRecord,
+  type EpochReading,
+  type ServingRecord,
+} from "./epoch-file.ts";
+import { fingerprintOf } from "./fingerprint.ts";
+import type { Scope } from "./scope.ts";
+import { spawnBroker } from "./spawn-broker.ts";
+import { DEFAULT_LIMITS, type BrokerLimits, type StartOrder } from "./start-protocol.ts";
+import { scopeDirectory } from "./state-directory.ts";
+
+/** One question to a broker that may be slow; the next one follows at once. */
+const HELLO_TIMEOUT_MS = 2_000;
+/** Healthy answers take milliseconds; a broker that is silent for this long is passed over, not ended. */
+const UNRESPONSIVE_AFTER_MS = 8_000;
+/** A claim becomes a listening broker in about 0.1 s; this is for machines under heavy load. */
+const CLAIM_LIMIT_MS = 15_000;
+/** Enough for a cold start under heavy load. */
+const DEFAULT_START_TIMEOUT_MS = 60_000;
+/** Between two looks at the epoch files while somebody else starts a broker. */
+const FIRST_LOOK_MS = 5;
+const SLOWEST_LOOK_MS = 100;
+
+export interface EnsureOptions {
+  readonly scope: Scope;
+  readonly introduction: Introduction;
+  readonly limits?: Partial<BrokerLimits>;
+  readonly deadline?: Deadline;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly signal?: AbortSignal;
+}
+
+export interface Ensured {
+  readonly record: ServingRecord;
+  readonly link: Link;
+  /** Whether this call started it. */
+  readonly started: boolean;
+}
+
+export interface Seen {
+  readonly observation: Observation;
+  readonly verdict: Verdict;
+  /** Open when, and only when, the verdict is to use the broker, or after a look that is not to replace. */
+  readonly link?: Link;
+}
+
+/**
+ * A healthy broker for the scope: the one that is there, or one that is started now. However many ask
+ * at once, one starts; a broker that has gone bad is superseded, never signalled.
+ *
+ * @throws BrokerError — see `docs/errors.md` under "A broker could not be had".
+ */
+export async function ensureBroker(options: EnsureOptions): Promise<Ensured> {
+  const { scope, introduction, signal } = options;
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const deadline = options.deadline ?? Deadline.after(DEFAULT_START_TIMEOUT_MS);
+  const scopeDir = prepareScopeDirectory(scope);
+  const policy = policyOf(limits);
+  const waits = new Waits();
+  let startedEpoch: number | undefined;
+
+  for (;;) {
+    signal?.throwIfAborted();
+    const seen = await look(scope, introduction, policy, deadline, waits);
+    if (deadline.expired) throw tooLate(seen.verdict);
+    const { verdict, observation, link } = seen;
+    trace("debug", "ensure.verdict", { ...verdict });
+    if (verdict.then === "use" && link !== undefined && observation.state === "serving") {
+      return { record: observation.record, link, started: observation.record.epoch === startedEpoch };
+    }
+    if (verdict.then === "fail") throw failure(verdict, observation);
+    if (verdict.then === "supersede") {
+      throwIfItWasTheOneWaitedFor(observation, waits);
+      const claim = claimEpoch(scopeDir, epochOf(observation));
+      if (claim === undefined) continue;
+      trace("info", "ensure.superseding", { epoch: claim.epoch, reason: verdict.reason });
+      startedEpoch = claim.epoch;
+      waits.forEpoch(claim.epoch);
+      await startBroker({ scope, claim, limits }, scopeDir, deadline, options.env ?? process.env);
+      continue;
+    }
+    if (observation.state === "claimed") waits.forEpoch(observation.record.epoch);
+    await pause(waits.nextPauseMs(), signal);
+  }
+}
+
+async function startBroker(
+  order: StartOrder,
+  scopeDir: string,
+  deadline: Deadline,
+  env: NodeJS.ProcessEnv,
+): Promise<void> {
+  try {
+    await spawnBroker(order, scopeDir, deadline, env);
+  } catch (thrown) {
+    const error = asBrokerError(thrown, "brokerStartFailed");
+    // A broker that is only slow may still come up under this claim.
+    if (error.kind !== "brokerUnavailable") writeUpFailedStart(scopeDir, order.claim, error);
+    throw error;
+  }
+}
+
+/** The claimant is who the file names until a broker has put itself into it. */
+function writeUpFailedStart(scopeDir: string, claim: ClaimedRecord, error: BrokerError): void {
+  const reading = readEpoch(scopeDir, claim.epoch);
+  if (reading?.state !== "read" || reading.record.state !== "claimed") return;
+  publishEpoch(scopeDir, {
+    ...claim,
+    state: "ended",
+    reason: error.message,
+    at: new Date().toISOString(),
+    exit: null,
+    error: error.toJSON(),
+    stderrTail: "",
+  });
+}
+
+/** What is there, without starting or replacing anything. The caller closes the link. */
+export function findBroker(
+  scope: Scope,
+  introduction: Introduction,
+  limits: Partial<BrokerLimits> = {},
+): Promise<Seen> {
+  const policy = policyOf({ ...DEFAULT_LIMITS, ...limits });
+  return look(scope, introduction, policy, Deadline.after(HELLO_TIMEOUT_MS), new Waits(), true);
+}
+
+/** What one call of ensure remembers between two looks. */
+class Waits {
+  #epoch = 0;
+  #claimSeenAt = 0;
+  #silentEpoch = 0;
+  #silentSince = 0;
+  #pauseMs = FIRST_LOOK_MS;
+
+  /** This call now depends on what becomes of that epoch. */
+  forEpoch(epoch: number): void {
+    if (this.#epoch === epoch) return;
+    this.#epoch = epoch;
+    this.#pauseMs = FIRST_LOOK_MS;
+  }
+
+  waitedFor(epoch: number): boolean {
+    return this.#epoch === epoch;
+  }
+
+  /** How long a claim has been there, by its own word or, should the clock have jumped, by ours. */
+  claimAgeMs(claim: ClaimedRecord): number {
+    if (!this.waitedFor(claim.epoch) || this.#claimSeenAt === 0) this.#claimSeenAt = monotonicMs();
+    const byFile = Date.now() - Date.parse(claim.claimedAt);
+    return Math.max(Number.isFinite(byFile) ? byFile : 0, monotonicMs() - this.#claimSeenAt);
+  }
+
+  /** How long the broker of this epoch has kept silent, over all questions of this call. */
+  silentForMs(epoch: number, lastMs: number): number {
+    if (this.#silentEpoch !== epoch) {
+      this.#silentEpoch = epoch;
+      this.#silentSince = monotonicMs() - lastMs;
+    }
+    return monotonicMs() - this.#silentSince;
+  }
+
+  nextPauseMs(): number {
+    const current = this.#pauseMs;
+    this.#pauseMs = Math.min(current * 1.5, SLOWEST_LOOK_MS);
+    return current;
+  }
+}
+
+async function look(
+  scope: Scope,
+  introduction: Introduction,
+  policy: Policy,
+  deadline: Deadline,
+  waits: Waits,
+  keepLink = false,
+): Promise<Seen> {
+  const scopeDir = scopeDirectory(scope.stateDir, scope.key);
+  const reading = newestEpoch(scopeDir);
+  if (reading?.state !== "read" || reading.record.state !== "serving") {
+    const observation = observeFile(reading, waits);
+    return { observation, verdict: assess(observation, policy) };
+  }
+  const record = reading.record;
+  const contacted = await makeContact(record, introduction, deadline.within(HELLO_TIMEOUT_MS));
+  const contact =
+    contacted.contact.kind === "silent"
+      ? { ...contacted.contact, forMs: waits.silentForMs(record.epoch, contacted.contact.forMs) }
+      : contacted.contact;
+  const observation: Observation = {
+    state: "serving",
+    record,
+    contact,
+    broker: contact.kind === "silent" ? livenessOf(record.broker) : "unknown",
+    ageMs: Math.max(0, Date.now() - Date.parse(record.startedAt)),
+    fingerprint: fingerprintOf(record.codex),
+  };
+  const verdict = assess(observation, policy);
+  if (contacted.link === undefined) return { observation, verdict };
+  if (verdict.then === "use" || keepLink) return { observation, verdict, link: contacted.link };
+  contacted.link.connection.close();
+  return { observation, verdict };
+}
+
+function observeFile(reading: EpochReading | undefined, waits: Waits): Observation {
+  if (reading === undefined) return { state: "none" };
+  if (reading.state === "unreadable") return reading;
+  const record = reading.record;
+  if (record.state === "ended") return { state: "ended", record };
+  if (record.state === "serving") throw new Error("a serving record needs a contact");
+  return {
+    state: "claimed",
+    record,
+    claimant: livenessOf(record.claimant),
+    claimAgeMs: waits.claimAgeMs(record),
+  };
+}
+
+function epochOf(observation: Observation): number {
+  switch (observation.state) {
+    case "none":
+      return 0;
+    case "unreadable":
+      return observation.epoch;
+    default:
+      return observation.record.epoch;
+  }
+}
+
+/** Fifty callers who waited for one start that failed get its reason; they do not all try it again. */
+function throwIfItWasTheOneWaitedFor(observation: Observation, waits: Waits): void {
+  if (observation.state !== "ended") return;
+  const { error, epoch }: EndedRecord = observation.record;
+  if (error !== null && waits.waitedFor(epoch)) throw BrokerError.fromJSON(error);
+}
+
+function failure(verdict: Verdict, observation: Observation): BrokerError {
+  const details = { ...(observation.state === "serving" ? { endpoint: observation.record.endpoint } : {}) };
+  const kind = verdict.verdict === "denied" ? "sandboxDenied" : "protocolMismatch";
+  return new BrokerError(kind, `No broker can be used: ${verdict.reason}.`, { details });
+}
+
+function tooLate(verdict: Verdict): BrokerError {
+  return new BrokerError("brokerUnavailable", `No broker could be had in time: ${verdict.reason}.`, {
+    details: { verdict: verdict.verdict },
+  });
+}
+
+function policyOf(limits: BrokerLimits): Policy {
+  return {
+    claimLimitMs: CLAIM_LIMIT_MS,
+    unresponsiveAfterMs: UNRESPONSIVE_AFTER_MS,
+    maxAgeMs: limits.maxAgeMs,
+    brokerVersion: BROKER_VERSION,
+  };
+}
+
+function prepareScopeDirectory(scope: Scope): string {
+  const scopeDir = scopeDirectory(scope.stateDir, scope.key);
+  for (const directory of [scope.stateDir, path.dirname(scopeDir), scopeDir]) {
+    ensurePrivateDirectory(directory);
+  }
+  return scopeDir;
+}
+

@@ -1,0 +1,118 @@
+import { createHash } from "node:crypto";
+import { accessSync, constants, existsSync, realpathSync, statSync } from "node:fs";
+import { homedir } from "node:os";
+import path from "node:path";
+import { locateCodex } from "../app-server/locate.ts";
+import { BrokerError } from "../base/errors.ts";
+import { stateDirectory } from "./state-directory.ts";
+
+/** What must be equal for two clients to share one broker. */
+export interface Scope {
+  /** Hash of everything below: names the directory with the epoch files. */
+  readonly key: string;
+  /** First letters of the key, for file names and people. */
+  readonly shortKey: string;
+  /** Canonical root of the work. */
+  readonly workspace: string;
+  readonly codexHome: string;
+  /** Real path of the codex binary. */
+  readonly codex: string;
+  readonly label: string | null;
+  readonly stateDir: string;
+}
+
+export interface ScopeOptions {
+  /** Any directory inside the workspace. Default: the current directory. */
+  readonly cwd?: string;
+  /** Path of a codex binary, instead of the one that is found. */
+  readonly codex?: string;
+  /** Keeps brokers apart that would otherwise be shared. */
+  readonly label?: string;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/**
+ * @throws BrokerError `workspaceInvalid`, `codexNotFound`, `codexUnusable` or `codexHomeMissing`.
+ */
+export function resolveScope(options: ScopeOptions = {}): Scope {
+  const env = options.env ?? process.env;
+  const workspace = workspaceOf(options.cwd ?? process.cwd());
+  const codexHome = codexHomeOf(env);
+  const codex = locateCodex({
+    env,
+    from: workspace,
+    ...(options.codex === undefined ? {} : { explicit: options.codex }),
+  }).path;
+  const label = options.label ?? null;
+  const identity = {
+    user: process.getuid?.() ?? env["USERNAME"] ?? null,
+    workspace,
+    codexHome,
+    codex,
+    environment: decisiveEnvironment(env),
+    label,
+  };
+  const key = createHash("sha256").update(JSON.stringify(identity)).digest("hex").slice(0, 32);
+  const stateDir = stateDirectory(env).path;
+  return { key, shortKey: key.slice(0, 12), workspace, codexHome, codex, label, stateDir };
+}
+
+/** The git top level that the directory is in, else the directory itself; symbolic links resolved. */
+export function workspaceOf(cwd: string): string {
+  const start = realDirectory(cwd);
+  for (let at = start; ; at = path.dirname(at)) {
+    if (existsSync(path.join(at, ".git"))) return at;
+    if (at === path.dirname(at)) return start;
+  }
+}
+
+function realDirectory(cwd: string): string {
+  try {
+    const real = realpathSync.native(cwd);
+    if (!statSync(real).isDirectory()) throw new Error("it is not a directory");
+    accessSync(real, constants.R_OK | constants.X_OK);
+    return real;
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new BrokerError("workspaceInvalid", `The workspace ${cwd} cannot be used: ${why}.`, {
+      cause,
+      details: { workspace: cwd },
+    });
+  }
+}
+
+function codexHomeOf(env: NodeJS.ProcessEnv): string {
+  const chosen = env["CODEX_HOME"];
+  if (chosen === undefined || chosen === "") {
+    const usual = path.join(homedir(), ".codex");
+    return existsSync(usual) ? realpathSync.native(usual) : usual;
+  }
+  try {
+    return realpathSync.native(chosen);
+  } catch (cause) {
+    throw new BrokerError("codexHomeMissing", `CODEX_HOME names ${chosen}, which does not exist.`, {
+      cause,
+      details: { codexHome: chosen },
+    });
+  }
+}
+
+const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
+
+/** Set for one call, or by Codex for what it runs: they say nothing about how an app-server behaves. */
+const NOT_DECISIVE = /^CODEX_(BROKER_|COMPANION_|SANDBOX|THREAD_|HOME$|MANAGED_BY_|INTERNAL_)/;
+
+/** The variables that change what Codex does. They are part of the key, and only their hash is kept. */
+export function decisiveEnvironment(env: NodeJS.ProcessEnv): Array<[name: string, value: string]> {
+  const decisive: Array<[string, string]> = [];
+  for (const [name, value] of Object.entries(env)) {
+    if (value === undefined) continue;
+    const upper = name.toUpperCase();
+    const counts =
+      PROXIES.includes(upper) ||
+      name.startsWith("OPENAI_") ||
+      (name.startsWith("CODEX_") && !NOT_DECISIVE.test(name));
+    if (counts) decisive.push([name, value]);
+  }
+  return decisive.toSorted(([a], [b]) => (a < b ? -1 : 1));
+}

@@ -1,0 +1,119 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import path from "node:path";
+import type { Duplex } from "node:stream";
+import { BrokerError, messageOf } from "../base/errors.ts";
+import type { Deadline } from "../base/deadline.ts";
+import { deferred } from "../base/deferred.ts";
+import { LineSplitter } from "../wire/line-splitter.ts";
+import { brokerProgram } from "./broker-program.ts";
+import { epochLogPath } from "./epoch-file.ts";
+import { REPORT_DESCRIPTOR, type StartOrder, type StartReport } from "./start-protocol.ts";
+
+const MAX_REPORT_BYTES = 64 * 1024;
+const LOG_TAIL_BYTES = 4 * 1024;
+
+/** Belongs to the program that starts the broker, not to the broker. */
+const NOT_INHERITED = ["NODE_OPTIONS", "NODE_CHANNEL_FD", "NODE_UNIQUE_ID", "NODE_V8_COVERAGE"];
+
+/**
+ * Starts a broker that outlives this process, and waits until it listens. The result is pushed by the
+ * broker and raced with its exit, so neither a crash nor a slow start is mistaken for the other.
+ *
+ * @throws BrokerError what the broker reported, or `brokerStartFailed` when it ended without a word,
+ *   or `brokerUnavailable` when the deadline passed first (the broker is then left to its epoch).
+ */
+export async function spawnBroker(
+  order: StartOrder,
+  scopeDir: string,
+  deadline: Deadline,
+  env: NodeJS.ProcessEnv,
+): Promise<void> {
+  const logPath = epochLogPath(scopeDir, order.claim.epoch);
+  const child = launch(order, logPath, env);
+  const outcome = deferred<StartReport>();
+  child.once("error", outcome.reject);
+  child.once("exit", (code, signal) => outcome.reject(endedWithoutWord(code, signal, logPath)));
+  const pipe = child.stdio[REPORT_DESCRIPTOR] as Duplex;
+  readOneLine(pipe, outcome.resolve);
+  const stdin = child.stdin;
+  stdin?.on("error", () => {});
+  stdin?.end(`${JSON.stringify(order)}\n`);
+  try {
+    const report = await deadline.race(outcome.promise, () => tooSlow(order.claim.epoch));
+    if (report.state === "failed") throw BrokerError.fromJSON(report.error);
+  } catch (error) {
+    throw BrokerError.is(error)
+      ? error
+      : new BrokerError("brokerStartFailed", `The broker could not be started: ${messageOf(error)}.`, {
+          cause: error,
+        });
+  } finally {
+    pipe.destroy();
+    child.unref();
+  }
+}
+
+function launch(order: StartOrder, logPath: string, env: NodeJS.ProcessEnv): ChildProcess {
+  const log = openSync(logPath, "a", 0o600);
+  try {
+    const { scope, claim } = order;
+    const args = [brokerProgram(), `--scope=${scope.shortKey}`, `--epoch=${claim.epoch}`];
+    return spawn(process.execPath, args, {
+      detached: true,
+      windowsHide: true,
+      cwd: neutralDirectory(),
+      env: inheritable(env),
+      stdio: ["pipe", log, log, "pipe"],
+    });
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** A directory that nobody wants to delete: a process in a workspace would make it undeletable on Windows. */
+export function neutralDirectory(): string {
+  return path.parse(process.execPath).root;
+}
+
+function inheritable(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const kept = { ...env };
+  for (const name of NOT_INHERITED) delete kept[name];
+  // Under Electron, execPath is the application: this makes it behave as Node.
+  if ("electron" in process.versions) kept["ELECTRON_RUN_AS_NODE"] = "1";
+  return kept;
+}
+
+function readOneLine(pipe: Duplex, onReport: (report: StartReport) => void): void {
+  const splitter = new LineSplitter(
+    {
+      onLine: (line) => onReport(JSON.parse(line.toString("utf8")) as StartReport),
+      onOversizedLine: () => {},
+    },
+    MAX_REPORT_BYTES,
+  );
+  pipe.on("data", (chunk: Buffer) => splitter.push(chunk));
+  pipe.on("error", () => {});
+}
+
+function endedWithoutWord(code: number | null, signal: string | null, logPath: string): BrokerError {
+  const how = signal === null ? `exit code ${code}` : `signal ${signal}`;
+  const tail = tailOf(logPath);
+  return new BrokerError("brokerStartFailed", `The broker ended before it listened (${how}).`, {
+    details: { code, signal, log: logPath, tail },
+  });
+}
+
+function tailOf(file: string): string {
+  try {
+    return readFileSync(file).subarray(-LOG_TAIL_BYTES).toString("utf8");
+  } catch {
+    return "";
+  }
+}
+
+function tooSlow(epoch: number): BrokerError {
+  return new BrokerError("brokerUnavailable", `The broker of epoch ${epoch} did not listen in time.`, {
+    details: { epoch },
+  });
+}

@@ -1,0 +1,50 @@
+import { statSync } from "node:fs";
+import { homedir, userInfo } from "node:os";
+import path from "node:path";
+
+/** Formats that cannot read each other live side by side, each in a directory of its own. */
+const FORMAT = "v1";
+
+export interface StateDirectory {
+  readonly path: string;
+  /** Whether CODEX_BROKER_STATE_DIR chose it. */
+  readonly overridden: boolean;
+}
+
+/**
+ * Where the brokers of this user meet. Computed from the home directory alone, so that a hook, a shell
+ * and a sandboxed tool agree whatever XDG_* and TMPDIR their hosts gave them.
+ */
+export function stateDirectory(env: NodeJS.ProcessEnv = process.env): StateDirectory {
+  const chosen = env["CODEX_BROKER_STATE_DIR"];
+  if (chosen !== undefined && chosen !== "") return { path: path.resolve(chosen), overridden: true };
+  return { path: path.join(home(), ...placeBelowHome(env)), overridden: false };
+}
+
+export function scopeDirectory(stateDir: string, scopeKey: string): string {
+  return path.join(stateDir, FORMAT, scopeKey);
+}
+
+function placeBelowHome(env: NodeJS.ProcessEnv): string[] {
+  switch (process.platform) {
+    case "win32":
+      return env["LOCALAPPDATA"] === undefined
+        ? ["AppData", "Local", "codex-broker"]
+        : [path.relative(home(), env["LOCALAPPDATA"]), "codex-broker"];
+    case "darwin":
+      return ["Library", "Application Support", "codex-broker"];
+    default:
+      return [".local", "state", "codex-broker"];
+  }
+}
+
+/** The account's own home, which a host cannot change by HOME; HOME only where the account has none. */
+function home(): string {
+  try {
+    const account = userInfo().homedir;
+    if (account !== "" && statSync(account).isDirectory()) return account;
+  } catch {
+    // No such account, as in a container that runs under a bare number.
+  }
+  return homedir();
+}

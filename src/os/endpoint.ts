@@ -1,0 +1,63 @@
+import { randomBytes } from "node:crypto";
+import { userInfo } from "node:os";
+import path from "node:path";
+import { BrokerError } from "../base/errors.ts";
+import { ensurePrivateDirectory } from "./private-directory.ts";
+
+/**
+ * Longest socket path that every supported system takes, in bytes (macOS has room for 103, Linux for
+ * 107). Node 20 cuts a longer one silently and listens somewhere else, so it is refused before.
+ */
+export const MAX_SOCKET_PATH_BYTES = 100;
+
+export interface Endpoint {
+  /** What `net.listen` and `net.connect` take. */
+  readonly address: string;
+  /** A fixed path that follows rotations; null where the system has no symbolic links for it. */
+  readonly current: string | null;
+}
+
+export interface EndpointNaming {
+  readonly stateDir: string;
+  readonly shortKey: string;
+  readonly epoch: number;
+  readonly instance: string;
+}
+
+/**
+ * Chooses where a broker listens: the first private directory in which the name is short enough. A
+ * name carries the instance, so none is ever used twice (closing a listener unlinks by name, whoever
+ * holds the name by then).
+ *
+ * @throws BrokerError `socketPathTooLong`, `stateDirUnsafe` or `stateDirUnusable`.
+ */
+export function chooseEndpoint(naming: EndpointNaming): Endpoint {
+  if (process.platform === "win32") {
+    return { address: `\\\\.\\pipe\\codex-broker-${randomBytes(16).toString("hex")}`, current: null };
+  }
+  const { shortKey, epoch, instance } = naming;
+  const name = `${shortKey}.${epoch}.${instance.slice(0, 6)}.sock`;
+  const directories = socketDirectories(naming.stateDir);
+  for (const directory of directories) {
+    const address = path.join(directory, name);
+    if (Buffer.byteLength(address) > MAX_SOCKET_PATH_BYTES) continue;
+    ensurePrivateDirectory(directory);
+    return { address, current: path.join(directory, `${shortKey}.current`) };
+  }
+  throw new BrokerError(
+    "socketPathTooLong",
+    `No directory for the socket is short enough: a path may have ${MAX_SOCKET_PATH_BYTES} bytes.`,
+    { details: { tried: directories.map((directory) => path.join(directory, name)) } },
+  );
+}
+
+/** In order of preference. TMPDIR is not among them: hosts change it per call, and cleaners empty it. */
+export function socketDirectories(stateDir: string): string[] {
+  const runtime = process.env["XDG_RUNTIME_DIR"];
+  const uid = process.getuid?.() ?? userInfo().uid;
+  return [
+    path.join(stateDir, "run"),
+    ...(runtime !== undefined && path.isAbsolute(runtime) ? [path.join(runtime, "codex-broker")] : []),
+    `/tmp/codex-broker-${uid}`,
+  ];
+}

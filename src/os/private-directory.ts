@@ -1,0 +1,54 @@
+import { lstatSync, mkdirSync, type Stats } from "node:fs";
+import { BrokerError, errnoOf, messageOf } from "../base/errors.ts";
+
+const OTHERS = 0o077;
+
+/**
+ * Creates the directory where it is missing and proves that it is ours alone: a real directory, owned
+ * by this user, closed to everyone else. On Windows owner and mode mean nothing to Node, and the
+ * user's profile directory is private by its access list.
+ *
+ * @throws BrokerError `stateDirUnsafe` or `stateDirUnusable`.
+ */
+export function ensurePrivateDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    if (errnoOf(cause) !== "EEXIST") throw unusable(path, cause);
+  }
+  const danger = dangerOf(path);
+  if (danger !== undefined) {
+    throw new BrokerError("stateDirUnsafe", `${path} ${danger.why}.`, {
+      details: { path },
+      ...(danger.hint === undefined ? {} : { hint: danger.hint }),
+    });
+  }
+}
+
+/** Why this directory must not be trusted, or undefined when it may. */
+export function dangerOf(path: string): { why: string; hint?: string } | undefined {
+  let stats: Stats;
+  try {
+    stats = lstatSync(path);
+  } catch (cause) {
+    throw unusable(path, cause);
+  }
+  if (stats.isSymbolicLink()) return { why: "is a symbolic link" };
+  if (!stats.isDirectory()) return { why: "is not a directory" };
+  const uid = process.geteuid?.();
+  if (uid === undefined) return undefined;
+  if (stats.uid !== uid) return { why: `belongs to user ${stats.uid}, not to this user (${uid})` };
+  if ((stats.mode & OTHERS) !== 0) {
+    const mode = (stats.mode & 0o777).toString(8);
+    return { why: `is open to other users (mode ${mode})`, hint: `Run \`chmod 700 ${path}\`.` };
+  }
+  return undefined;
+}
+
+/** A failed file operation below the state directory, as one of our errors. */
+export function unusable(path: string, cause: unknown): BrokerError {
+  return new BrokerError("stateDirUnusable", `${path} cannot be used: ${messageOf(cause)}.`, {
+    cause,
+    details: { path, errno: errnoOf(cause) ?? null },
+  });
+}

@@ -1,0 +1,140 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
+import type { BrokerErrorJson } from "../base/errors.ts";
+
+/** Raised when a message of ours changes so that an older side would misread it. */
+export const BROKER_PROTOCOL = 1;
+
+/** What a client of ours adds to `initialize` as `params.broker`. */
+export interface BrokerHelloParams {
+  readonly protocol: number;
+  /** Random, chosen by the client: the broker's proof is computed over it. */
+  readonly nonce: string;
+  /** The instance that the client expects to find, from the epoch file. */
+  readonly instance?: string;
+  /** Shown by `status`. */
+  readonly pid?: number;
+}
+
+export type BrokerState = "starting" | "serving" | "draining" | "stopping" | "ended";
+
+export interface Versions {
+  readonly broker: string;
+  readonly build: string;
+  readonly node: string;
+  /** Unknown until the app-server has answered. */
+  readonly codex: string | null;
+}
+
+export interface AppServerFacts {
+  readonly pid: number | null;
+  readonly version: string | null;
+  /** Milliseconds since the app-server last answered anything; null before its first answer. */
+  readonly lastAnswerMsAgo: number | null;
+  /** Milliseconds for which a health probe has waited for its answer; 0 when none is overdue. */
+  readonly unansweredMs: number;
+}
+
+/** What the broker adds to the answer to `initialize` as `result.broker`. */
+export interface BrokerHello {
+  readonly protocol: number;
+  readonly instance: string;
+  readonly epoch: number;
+  readonly state: BrokerState;
+  /** HMAC of the nonce under the epoch file's token: only the process that holds the epoch can make it. */
+  readonly proof: string;
+  readonly pid: number;
+  /** ISO 8601. */
+  readonly startedAt: string;
+  readonly versions: Versions;
+  readonly appServer: AppServerFacts;
+}
+
+/** Answer to `broker/health`: given after the start has settled, and after a probe where one was due. */
+export interface BrokerHealth {
+  readonly state: BrokerState;
+  readonly appServer: AppServerFacts;
+}
+
+export interface SessionStatus {
+  readonly id: number;
+  readonly client: string;
+  readonly pid: number | null;
+  /** Milliseconds since it connected. */
+  readonly ageMs: number;
+  readonly threads: number;
+}
+
+export interface TurnStatusEntry {
+  readonly threadId: string;
+  readonly turnId: string | null;
+  /** The session that started it; null when that session has gone. */
+  readonly session: number | null;
+  readonly ageMs: number;
+  /** Milliseconds since its last event. */
+  readonly silentMs: number;
+}
+
+/** Answer to `broker/status`. */
+export interface BrokerStatus {
+  readonly scope: string;
+  readonly workspace: string;
+  readonly stateDir: string;
+  readonly epoch: number;
+  readonly instance: string;
+  readonly state: BrokerState;
+  readonly pid: number;
+  readonly startedAt: string;
+  readonly endpoint: string;
+  readonly versions: Versions;
+  readonly appServer: AppServerFacts;
+  readonly sessions: readonly SessionStatus[];
+  readonly threads: number;
+  readonly turns: readonly TurnStatusEntry[];
+  /** Bytes of resident memory of the broker itself. */
+  readonly rssBytes: number;
+}
+
+export interface BrokerStopParams {
+  /** Interrupt running turns instead of waiting for them. */
+  readonly force?: boolean;
+}
+
+/** `broker/turnLost`: the terminal event of a turn whose app-server has gone. */
+export interface TurnLost {
+  readonly threadId: string;
+  readonly turnId: string | null;
+  readonly error: BrokerErrorJson;
+}
+
+/** `broker/draining`: no new work is taken any more; connect again for that. */
+export interface Draining {
+  readonly reason: string;
+}
+
+/** Requests of ours, each with its parameters and its result. */
+export interface BrokerRequests {
+  "broker/health": { params: Record<string, never>; result: BrokerHealth };
+  "broker/status": { params: Record<string, never>; result: BrokerStatus };
+  "broker/turns": { params: Record<string, never>; result: { turns: readonly TurnStatusEntry[] } };
+  "broker/stop": { params: BrokerStopParams; result: { state: BrokerState; turns: number } };
+  /** From the published plugin: releases that client, and ends nothing that others use. */
+  "broker/shutdown": { params: Record<string, never>; result: Record<string, never> };
+}
+
+export interface BrokerNotifications {
+  "broker/draining": Draining;
+  "broker/turnLost": TurnLost;
+}
+
+/** The largest line a side accepts. Codex itself takes 1 MiB of text a turn; images come on top. */
+export const MAX_LINE_BYTES = 128 * 1024 * 1024;
+
+export function proofOf(token: string, nonce: string): string {
+  return createHmac("sha256", token).update(nonce).digest("hex");
+}
+
+export function proofMatches(token: string, nonce: string, proof: string): boolean {
+  const expected = Buffer.from(proofOf(token, nonce));
+  const given = Buffer.from(proof);
+  return expected.length === given.length && timingSafeEqual(expected, given);
+}

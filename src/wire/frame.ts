@@ -1,0 +1,138 @@
+import { isUtf8 } from "node:buffer";
+import { BrokerError } from "../base/errors.ts";
+import { objectMembers, type Span } from "./json-members.ts";
+import { isRecord, type RawId, type RpcErrorObject } from "./messages.ts";
+
+interface FrameText {
+  /** The line as it came, so that it can go on with nothing changed but its id. */
+  readonly text: string;
+}
+
+export interface RequestFrame extends FrameText {
+  readonly kind: "request";
+  readonly id: RawId;
+  readonly idSpan: Span;
+  readonly method: string;
+  readonly params: unknown;
+}
+
+export interface NotificationFrame extends FrameText {
+  readonly kind: "notification";
+  readonly method: string;
+  readonly params: unknown;
+}
+
+export interface AnswerFrame extends FrameText {
+  readonly kind: "answer";
+  readonly id: RawId;
+  readonly idSpan: Span;
+  readonly result: unknown;
+  readonly error: RpcErrorObject | undefined;
+}
+
+export type Frame = RequestFrame | NotificationFrame | AnswerFrame;
+
+/** A line that is no message. `id` is known where the line at least named one that can be answered. */
+export interface FrameFault {
+  readonly kind: "fault";
+  readonly id: RawId | null;
+  readonly error: BrokerError;
+}
+
+/**
+ * One line as a message. Every rule that the app-server leaves unanswered is a fault here: bytes that
+ * are not UTF-8 (one of them ends the app-server), text that is no JSON object, an id that is null,
+ * fractional or given twice.
+ */
+export function decodeFrame(line: Buffer): Frame | FrameFault {
+  if (!isUtf8(line)) return fault(null, "parseError", "The line is not valid UTF-8.");
+  const text = line.toString("utf8");
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    return fault(null, "parseError", "The line is not valid JSON.", cause);
+  }
+  if (!isRecord(value)) {
+    return fault(null, "invalidRequest", "A message is one JSON object; batches are not supported.");
+  }
+  return classify(text, value);
+}
+
+function classify(text: string, value: Record<string, unknown>): Frame | FrameFault {
+  const idSpans = "id" in value ? spansOf(text, "id") : [];
+  if (idSpans.length > 1) return fault(null, "invalidRequest", "The message has more than one id.");
+  const idSpan = idSpans[0];
+  const id = idSpan === undefined ? undefined : text.slice(idSpan.start, idSpan.end);
+  if (id !== undefined && !isUsableId(id)) {
+    return fault(null, "invalidRequest", `An id is a string or a 64-bit integer, not ${id.slice(0, 40)}.`);
+  }
+  const method = value["method"];
+  if (method !== undefined) {
+    if (typeof method !== "string") return fault(id ?? null, "invalidRequest", "The method is not a string.");
+    const params = value["params"];
+    if (id === undefined || idSpan === undefined) return { kind: "notification", text, method, params };
+    return { kind: "request", text, id, idSpan, method, params };
+  }
+  if (id === undefined || idSpan === undefined) {
+    return fault(null, "invalidRequest", "The message has neither a method nor an id.");
+  }
+  const error = value["error"];
+  if (error !== undefined && !isErrorObject(error)) {
+    return fault(null, "invalidRequest", "The answer's error has no code and message.");
+  }
+  if (error === undefined && !("result" in value)) {
+    return fault(id, "invalidRequest", "The message has no method, and no result or error either.");
+  }
+  return { kind: "answer", text, id, idSpan, result: value["result"], error };
+}
+
+/** The message with another id and every other byte as it was. */
+export function withId(frame: RequestFrame | AnswerFrame, id: RawId): string {
+  return frame.text.slice(0, frame.idSpan.start) + id + frame.text.slice(frame.idSpan.end);
+}
+
+/** The message with other params and every other byte as it was. */
+export function withParams<F extends RequestFrame | NotificationFrame>(frame: F, params: unknown): F {
+  const span = spansOf(frame.text, "params")[0];
+  const json = JSON.stringify(params);
+  const text =
+    span === undefined
+      ? `${frame.text.slice(0, frame.text.lastIndexOf("}"))},"params":${json}}`
+      : frame.text.slice(0, span.start) + json + frame.text.slice(span.end);
+  const shift = span === undefined ? 0 : json.length - (span.end - span.start);
+  if (frame.kind === "notification") return { ...frame, text, params };
+  const moved = span !== undefined && frame.idSpan.start > span.start ? shift : 0;
+  const idSpan = { start: frame.idSpan.start + moved, end: frame.idSpan.end + moved };
+  return { ...frame, text, params, idSpan };
+}
+
+/** The app-server writes its answers' id first and its errors' id last: no need to look further then. */
+function spansOf(text: string, name: string): Span[] {
+  return objectMembers(text)
+    .filter(([member]) => member === name)
+    .map(([, span]) => span);
+}
+
+const INT64_MIN = -(2n ** 63n);
+const INT64_MAX = 2n ** 63n - 1n;
+
+function isUsableId(raw: RawId): boolean {
+  if (raw.startsWith('"')) return true;
+  if (!/^-?\d{1,19}$/.test(raw)) return false;
+  const id = BigInt(raw);
+  return id >= INT64_MIN && id <= INT64_MAX;
+}
+
+function isErrorObject(value: unknown): value is RpcErrorObject {
+  return isRecord(value) && typeof value["code"] === "number" && typeof value["message"] === "string";
+}
+
+function fault(
+  id: RawId | null,
+  kind: "parseError" | "invalidRequest",
+  message: string,
+  cause?: unknown,
+): FrameFault {
+  return { kind: "fault", id, error: new BrokerError(kind, message, { cause }) };
+}

@@ -1,0 +1,78 @@
+import type { Readable, Writable } from "node:stream";
+import { LineSplitter } from "./line-splitter.ts";
+
+export interface Streams {
+  readonly readable: Readable;
+  readonly writable: Writable;
+}
+
+export interface LineChannelEvents {
+  onLine(line: Buffer): void;
+  onOversizedLine(limitBytes: number): void;
+  /** Called once, when either direction has ended. `cause` is absent after an orderly end. */
+  onEnd(cause: Error | undefined): void;
+}
+
+/** Lines in, lines out, over any pair of byte streams. Knows nothing of what the lines mean. */
+export class LineChannel {
+  readonly #streams: Streams;
+  readonly #events: LineChannelEvents;
+  #ended = false;
+  #corked = false;
+
+  constructor(streams: Streams, events: LineChannelEvents, maxLineBytes: number) {
+    this.#streams = streams;
+    this.#events = events;
+    const splitter = new LineSplitter(events, maxLineBytes);
+    const { readable, writable } = streams;
+    readable.on("data", (chunk: Buffer) => splitter.push(chunk));
+    readable.on("end", () => this.#end(undefined));
+    readable.on("close", () => this.#end(undefined));
+    readable.on("error", (error) => this.#end(error));
+    if (writable === (readable as unknown)) return;
+    writable.on("error", (error) => this.#end(error));
+    writable.on("close", () => this.#end(undefined));
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Bytes written that the other side has not taken yet. */
+  get queuedBytes(): number {
+    return this.#streams.writable.writableLength;
+  }
+
+  /** Writes the line and its newline; what is sent within one turn of the event loop leaves in one write. */
+  send(line: string): void {
+    const { writable } = this.#streams;
+    if (this.#ended || !writable.writable) return;
+    if (!this.#corked) {
+      this.#corked = true;
+      writable.cork();
+      process.nextTick(() => {
+        this.#corked = false;
+        writable.uncork();
+      });
+    }
+    writable.write(`${line}\n`);
+  }
+
+  /** Sends what is queued, then ends this side's direction. */
+  finish(): void {
+    this.#streams.writable.end();
+  }
+
+  /** Ends both directions now; what is queued is lost. */
+  destroy(): void {
+    this.#streams.writable.destroy();
+    this.#streams.readable.destroy();
+    this.#end(undefined);
+  }
+
+  #end(cause: Error | undefined): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#events.onEnd(cause);
+  }
+}

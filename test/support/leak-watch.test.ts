@@ -1,0 +1,71 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+
+import { afterEach, describe, expect, test } from "vitest";
+
+import { LeakWatch } from "./leak-watch.ts";
+import { CAN_SEE_PROCESSES } from "./marked-processes.ts";
+import { makeTempDir } from "./temp-dir.ts";
+
+const IMPATIENT_MS = 300;
+const LONG = ["-e", "setTimeout(() => {}, 60_000)"];
+
+describe("leak watch", () => {
+  const children: ChildProcess[] = [];
+  const start = (options: { cwd?: string; env?: NodeJS.ProcessEnv }): ChildProcess => {
+    const child = spawn(process.execPath, LONG, { stdio: "ignore", detached: true, ...options });
+    children.push(child);
+    return child;
+  };
+  afterEach(() => {
+    for (const child of children.splice(0)) child.kill("SIGKILL");
+  });
+
+  test("says nothing when nothing is left", async () => {
+    const watch = new LeakWatch(IMPATIENT_MS);
+    await using dir = await makeTempDir();
+    await dir.remove();
+    expect(await watch.finish()).toEqual([]);
+  });
+
+  test("waits for a process that is just ending", async () => {
+    const watch = new LeakWatch();
+    spawn(process.execPath, ["-e", "setTimeout(() => {}, 300)"], { stdio: "ignore" });
+    expect(await watch.finish()).toEqual([]);
+  });
+
+  test("names a directory that is left", async () => {
+    const watch = new LeakWatch(IMPATIENT_MS);
+    await using dir = await makeTempDir();
+    expect(await watch.finish()).toEqual([`${dir.path} still exists`]);
+  });
+
+  test.runIf(CAN_SEE_PROCESSES)("names a detached process, and ends it", async () => {
+    const watch = new LeakWatch(IMPATIENT_MS);
+    const child = start({});
+    const exit = once(child, "exit");
+    expect(await watch.finish()).toEqual([
+      `process ${child.pid ?? 0} is still alive: ${[process.execPath, ...LONG].join(" ")}`,
+    ]);
+    expect(await exit).toEqual([null, "SIGKILL"]);
+  });
+
+  test.runIf(CAN_SEE_PROCESSES)(
+    "finds a process with a cleaned environment by its directory",
+    async () => {
+      const watch = new LeakWatch(IMPATIENT_MS);
+      const dir = await makeTempDir();
+      const child = start({ cwd: dir.path, env: {} });
+      await once(child, "spawn");
+      await dir.remove();
+      const [leak] = await watch.finish();
+      expect(leak).toContain(`process ${child.pid ?? 0} is still alive`);
+    },
+  );
+
+  test.runIf(CAN_SEE_PROCESSES)("leaves alone what was there before", async () => {
+    start({});
+    const watch = new LeakWatch(IMPATIENT_MS);
+    expect(await watch.finish()).toEqual([]);
+  });
+});
