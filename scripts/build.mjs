@@ -1,7 +1,15 @@
 // Bundles the package into dist, and the demo into build. `npm run build` adds the declarations.
 // Every run-time dependency is bundled, so that the published package has none.
-import { chmodSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { mkdirSync, renameSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { build } from "esbuild";
 import { buildConstants, root } from "./constants.mjs";
@@ -38,6 +46,8 @@ const inputs = await bundle("dist", {
 });
 replaceIfChanged(join(root, "dist/THIRD_PARTY_LICENSES.txt"), Buffer.from(licenses(inputs)));
 
+removeStaleDeclarations();
+
 await bundle("build", { entryPoints: present({ demo: "demo/main.ts" }) });
 
 /**
@@ -64,12 +74,12 @@ async function bundle(folder, options) {
   const written = new Set();
   for (const file of result.outputFiles ?? []) {
     written.add(file.path);
-    const executable = file.path === join(root, "dist/cli.js");
-    const contents = executable
-      ? Buffer.concat([Buffer.from(`${shebang}\n`), file.contents])
-      : file.contents;
-    replaceIfChanged(file.path, contents);
-    if (executable) chmodSync(file.path, 0o755);
+    if (file.path === join(root, "dist/cli.js")) {
+      const contents = Buffer.concat([Buffer.from(`${shebang}\n`), file.contents]);
+      replaceIfChanged(file.path, contents, 0o755);
+    } else {
+      replaceIfChanged(file.path, file.contents);
+    }
   }
   removeStale(outdir, written);
   return Object.keys(result.metafile?.inputs ?? {});
@@ -80,12 +90,14 @@ async function bundle(folder, options) {
  * never reads half a file.
  * @param {string} path
  * @param {Uint8Array} contents
+ * @param {number} [mode]
  */
-function replaceIfChanged(path, contents) {
+function replaceIfChanged(path, contents, mode = 0o644) {
   if (existsSync(path) && readFileSync(path).equals(contents)) return;
   mkdirSync(dirname(path), { recursive: true });
   const aside = `${path}.${process.pid}`;
   writeFileSync(aside, contents);
+  chmodSync(aside, mode);
   renameSync(aside, path);
 }
 
@@ -101,6 +113,16 @@ function removeStale(outdir, written) {
       const path = join(folder, name);
       if (name.endsWith(".js") && !written.has(path)) rmSync(path);
     }
+  }
+}
+
+/** Removes declarations of sources that have gone; `tsc` only ever adds. */
+function removeStaleDeclarations() {
+  const types = join(root, "dist/types");
+  if (!existsSync(types)) return;
+  for (const name of readdirSync(types, { recursive: true, encoding: "utf8" })) {
+    if (!name.endsWith(".d.ts")) continue;
+    if (!existsSync(join(root, "src", name.replace(/\.d\.ts$/, ".ts")))) rmSync(join(types, name));
   }
 }
 

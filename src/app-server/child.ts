@@ -19,7 +19,7 @@ export interface SpawnOptions {
   readonly cwd: string;
   /** One JSON object a line, as it came and without its newline, up to the last one before the exit. */
   readonly onLine: (line: Buffer) => void;
-  /** Called at most once, when what comes from stdout cannot be an app-server's. */
+  /** Called at most once, when it lives but can no longer be talked to, or never could. */
   readonly onFault?: (fault: BrokerError) => void;
   readonly maxLineBytes: number;
 }
@@ -39,6 +39,9 @@ export interface AppServerExit {
  * long, because a descendant that inherited the pipe keeps `close` from ever coming.
  */
 const LAST_WORDS_MS = 100;
+
+/** A child that ends closes its pipes a moment before it exits; one that lives on without them is mute. */
+const MUTE_AFTER_MS = 1_000;
 
 /** Noise lines in a row. A banner has a few; something that says nothing else is no app-server. */
 const MAX_NOISE_LINES = 200;
@@ -63,6 +66,7 @@ export class AppServerChild {
   #noiseLines = 0;
   #noiseInARow = 0;
   #faulted = false;
+  #ending = false;
   #exit: AppServerExit | undefined;
 
   private constructor(options: SpawnOptions) {
@@ -114,6 +118,7 @@ export class AppServerChild {
 
   /** Closes stdin after what is queued, which an app-server takes as the order to end. */
   end(): void {
+    this.#ending = true;
     this.#channel?.finish();
   }
 
@@ -161,8 +166,7 @@ export class AppServerChild {
         onOversizedLine: () => {
           this.#fault(`sent a line of more than ${maxLineBytes} bytes`, { maxLineBytes });
         },
-        // A lost pipe is the loss of the process; the exit says more than a broken pipe does.
-        onEnd: ignore,
+        onEnd: () => this.#expectExit(),
       },
       maxLineBytes,
     );
@@ -183,7 +187,15 @@ export class AppServerChild {
     }
   }
 
-  #fault(what: string, details: Readonly<Record<string, unknown>>): void {
+  /** A lost pipe is the loss of the process, whose exit says more; unless there is none. */
+  #expectExit(): void {
+    const timer = setTimeout(() => {
+      if (!this.#ending) this.#fault("has closed a pipe to us and lives on");
+    }, MUTE_AFTER_MS);
+    void this.exited.then(() => clearTimeout(timer));
+  }
+
+  #fault(what: string, details: Readonly<Record<string, unknown>> = {}): void {
     if (this.#faulted) return;
     this.#faulted = true;
     const { codex } = this.#options;

@@ -137,8 +137,8 @@ function pathDirectories(env: NodeJS.ProcessEnv, { platform }: Host): readonly s
 function extensionsFor(name: string, env: NodeJS.ProcessEnv, host: Host): readonly string[] {
   if (host.platform !== "win32") return [""];
   const lower = name.toLowerCase();
-  if (STARTABLE_EXTENSIONS.some((extension) => extension !== "" && lower.endsWith(extension)))
-    return [""];
+  const complete = STARTABLE_EXTENSIONS.some((each) => each !== "" && lower.endsWith(each));
+  if (complete) return [""];
   const wanted = (variable(env, "PATHEXT", true) ?? "").toLowerCase().split(";");
   const first = wanted.filter(
     (extension) => extension !== "" && STARTABLE_EXTENSIONS.includes(extension),

@@ -39,8 +39,8 @@ function signalSame(target: ProcStat, signal: NodeJS.Signals): void {
   try {
     process.kill(target.pid, signal);
   } catch (error) {
-    if (errnoOf(error) !== "ESRCH")
-      trace("warn", "appServer.notSwept", { pid: target.pid, signal });
+    if (errnoOf(error) === "ESRCH") return;
+    trace("warn", "appServer.notSwept", { pid: target.pid, signal });
   }
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
-import type { AppServerChild } from "../app-server/child.ts";
+import type { AppServerExit } from "../app-server/child.ts";
 import { describeExit, startAppServer, type StartedAppServer } from "../app-server/start.ts";
 import { stopAppServer } from "../app-server/stop-ladder.ts";
 import { asBrokerError, BrokerError } from "../base/errors.ts";
@@ -85,6 +85,7 @@ export class Broker implements BrokerFacade {
   #ground: GroundWatch | undefined;
   #appServer: StartedAppServer | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
+  #buried = false;
 
   constructor(order: StartOrder) {
     this.#order = order;
@@ -225,6 +226,8 @@ export class Broker implements BrokerFacade {
       this.#appServerStarted(appServer);
     } catch (thrown) {
       const error = asBrokerError(thrown, "appServerStartFailed");
+      // First of all: whoever finds the broker ending must find the reason too.
+      this.#writeObituary({ reason: error.message, error }, undefined);
       this.#started.reject(error);
       await this.end({ reason: error.message, error, force: true });
     }
@@ -355,7 +358,7 @@ export class Broker implements BrokerFacade {
     await this.#closeSessions();
     const child = this.#appServer?.child;
     if (child !== undefined) await stopAppServer(child);
-    await this.#writeObituary(ending, child);
+    this.#writeObituary(ending, await child?.exited);
     this.#state.to("ended");
     trace("info", "broker.ended", { reason });
   }
@@ -374,10 +377,11 @@ export class Broker implements BrokerFacade {
     for (const session of this.#sessions) session.destroy();
   }
 
-  async #writeObituary({ reason, error }: Ending, child: AppServerChild | undefined): Promise<void> {
+  /** Once: what was written first knows the cause. */
+  #writeObituary({ reason, error }: Ending, exit: AppServerExit | undefined): void {
     const { claim } = this.#order;
-    if (!holdsEpoch(this.#scopeDir, claim.epoch, claim.token)) return;
-    const exit = child === undefined ? undefined : await child.exited;
+    if (this.#buried || !holdsEpoch(this.#scopeDir, claim.epoch, claim.token)) return;
+    this.#buried = true;
     try {
       publishEpoch(this.#scopeDir, {
         ...(this.#record ?? claim),
@@ -385,7 +389,7 @@ export class Broker implements BrokerFacade {
         reason,
         at: new Date().toISOString(),
         exit: exit === undefined ? null : { code: exit.code, signal: exit.signal },
-        error: error?.toJSON() ?? null,
+        error: this.#appServer === undefined ? (error?.toJSON() ?? null) : null,
         stderrTail: exit?.stderrTail ?? String(error?.details["stderrTail"] ?? ""),
       });
     } catch (thrown) {

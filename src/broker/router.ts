@@ -105,8 +105,7 @@ export class Router {
     }
     for (const turn of this.#turns.ownedBy(peer)) {
       turn.owner = undefined;
-      turn.abandoned = true;
-      this.#interruptIfKnown(turn);
+      this.#abandon(turn);
     }
     for (const threadId of this.#threads.subscribedTo(peer)) {
       this.#threads.unsubscribe(threadId, peer);
@@ -118,7 +117,9 @@ export class Router {
     const refusal = this.#refusal(peer, frame);
     if (refusal !== undefined) return peer.send(errorLine(frame.id, toRpcError(refusal)));
     if (frame.method === "thread/unsubscribe" && this.#leaveThread(peer, frame)) return;
-    this.#forward(peer, this.#adapted(peer, frame), frame);
+    const forward = (): void => this.#forward(peer, this.#adapted(peer, frame), frame);
+    if (frame.method === "turn/interrupt") return this.#onceInterruptible(threadParam(frame), forward);
+    forward();
   }
 
   notification(frame: NotificationFrame): void {
@@ -137,10 +138,7 @@ export class Router {
   }
 
   interruptAll(): void {
-    for (const turn of this.#turns.all()) {
-      turn.abandoned = true;
-      this.#interruptIfKnown(turn);
-    }
+    for (const turn of this.#turns.all()) this.#abandon(turn);
   }
 
   /** The app-server has gone: every turn gets its terminal event, every waiting request its answer. */
@@ -257,13 +255,7 @@ export class Router {
       return;
     }
     const started = isRecord(outcome.result) ? outcome.result["turn"] : undefined;
-    if (isRecord(started) && typeof started["id"] === "string") this.#learnTurnId(turn, started["id"]);
-  }
-
-  #learnTurnId(turn: Turn<Peer>, id: string): void {
-    if (turn.id !== undefined) return;
-    turn.id = id;
-    if (turn.abandoned) this.#interruptIfKnown(turn);
+    if (isRecord(started) && typeof started["id"] === "string") turn.id ??= started["id"];
   }
 
   #endTurn(threadId: string): void {
@@ -273,9 +265,18 @@ export class Router {
     this.#options.onTurnsChanged();
   }
 
-  #interruptIfKnown(turn: Turn<Peer>): void {
-    if (turn.id === undefined) return;
-    this.#askQuietly("turn/interrupt", { threadId: turn.threadId, turnId: turn.id }, INTERRUPT_LIMIT_MS);
+  /** Whoever asks for an end before the beginning is heard when it has begun, and not refused. */
+  #onceInterruptible(threadId: string | undefined, interrupt: () => void): void {
+    const turn = threadId === undefined ? undefined : this.#turns.get(threadId);
+    if (turn === undefined || turn.begun) return interrupt();
+    turn.onceBegun.push(interrupt);
+  }
+
+  #abandon(turn: Turn<Peer>): void {
+    this.#onceInterruptible(turn.threadId, () => {
+      const params = { threadId: turn.threadId, turnId: turn.id };
+      if (turn.id !== undefined) this.#askQuietly("turn/interrupt", params, INTERRUPT_LIMIT_MS);
+    });
   }
 
   #releaseIfUnheard(threadId: string): void {
@@ -353,8 +354,8 @@ export class Router {
     this.#turns.touch(threadId);
     if (frame.method !== "turn/started") return;
     const turn = this.#turns.get(threadId) ?? this.#turns.begin(threadId, undefined);
-    const id = turnIdIn(frame);
-    if (id !== undefined) this.#learnTurnId(turn, id);
+    turn.id ??= turnIdIn(frame);
+    this.#turns.hasBegun(turn);
     this.#options.onTurnsChanged();
   }
 

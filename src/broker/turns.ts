@@ -6,8 +6,10 @@ export interface Turn<S> {
   id: string | undefined;
   /** Who started it; undefined when that session has gone or nobody did. */
   owner: S | undefined;
-  /** Its owner has gone: it is to be interrupted as soon as its id is known. */
-  abandoned: boolean;
+  /** The app-server has said that it began. Before that it refuses to interrupt it. */
+  begun: boolean;
+  /** What waits for the beginning, or for the end if that comes first. */
+  readonly onceBegun: Array<() => void>;
   readonly startedAt: number;
   lastEventAt: number;
 }
@@ -34,7 +36,15 @@ export class Turns<S extends object> {
 
   begin(threadId: string, owner: S | undefined): Turn<S> {
     const now = monotonicMs();
-    const turn = { threadId, id: undefined, owner, abandoned: false, startedAt: now, lastEventAt: now };
+    const turn: Turn<S> = {
+      threadId,
+      id: undefined,
+      owner,
+      begun: false,
+      onceBegun: [],
+      startedAt: now,
+      lastEventAt: now,
+    };
     this.#byThread.set(threadId, turn);
     return turn;
   }
@@ -45,9 +55,15 @@ export class Turns<S extends object> {
     if (turn !== undefined) turn.lastEventAt = monotonicMs();
   }
 
+  hasBegun(turn: Turn<S>): void {
+    turn.begun = true;
+    for (const step of turn.onceBegun.splice(0)) step();
+  }
+
   end(threadId: string): Turn<S> | undefined {
     const turn = this.#byThread.get(threadId);
     this.#byThread.delete(threadId);
+    for (const step of turn?.onceBegun.splice(0) ?? []) step();
     return turn;
   }
 }

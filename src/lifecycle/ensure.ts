@@ -13,7 +13,6 @@ import {
   publishEpoch,
   readEpoch,
   type ClaimedRecord,
-  type EndedRecord,
   type EpochReading,
   type ServingRecord,
 } from "./epoch-file.ts";
@@ -71,6 +70,7 @@ export async function ensureBroker(options: EnsureOptions): Promise<Ensured> {
   const scopeDir = prepareScopeDirectory(scope);
   const policy = policyOf(limits);
   const waits = new Waits();
+  const calledAt = Date.now();
   let startedEpoch: number | undefined;
 
   for (;;) {
@@ -84,16 +84,14 @@ export async function ensureBroker(options: EnsureOptions): Promise<Ensured> {
     }
     if (verdict.then === "fail") throw failure(verdict, observation);
     if (verdict.then === "supersede") {
-      throwIfItWasTheOneWaitedFor(observation, waits);
+      throwIfStartFailedMeanwhile(observation, calledAt);
       const claim = claimEpoch(scopeDir, epochOf(observation));
       if (claim === undefined) continue;
       trace("info", "ensure.superseding", { epoch: claim.epoch, reason: verdict.reason });
       startedEpoch = claim.epoch;
-      waits.forEpoch(claim.epoch);
       await startBroker({ scope, claim, limits }, scopeDir, deadline, options.env ?? process.env);
       continue;
     }
-    if (observation.state === "claimed") waits.forEpoch(observation.record.epoch);
     await pause(waits.nextPauseMs(), signal);
   }
 }
@@ -141,26 +139,19 @@ export function findBroker(
 
 /** What one call of ensure remembers between two looks. */
 class Waits {
-  #epoch = 0;
+  #claimEpoch = 0;
   #claimSeenAt = 0;
   #silentEpoch = 0;
   #silentSince = 0;
   #pauseMs = FIRST_LOOK_MS;
 
-  /** This call now depends on what becomes of that epoch. */
-  forEpoch(epoch: number): void {
-    if (this.#epoch === epoch) return;
-    this.#epoch = epoch;
-    this.#pauseMs = FIRST_LOOK_MS;
-  }
-
-  waitedFor(epoch: number): boolean {
-    return this.#epoch === epoch;
-  }
-
   /** How long a claim has been there, by its own word or, should the clock have jumped, by ours. */
   claimAgeMs(claim: ClaimedRecord): number {
-    if (!this.waitedFor(claim.epoch) || this.#claimSeenAt === 0) this.#claimSeenAt = monotonicMs();
+    if (this.#claimEpoch !== claim.epoch) {
+      this.#claimEpoch = claim.epoch;
+      this.#claimSeenAt = monotonicMs();
+      this.#pauseMs = FIRST_LOOK_MS;
+    }
     const byFile = Date.now() - Date.parse(claim.claimedAt);
     return Math.max(Number.isFinite(byFile) ? byFile : 0, monotonicMs() - this.#claimSeenAt);
   }
@@ -241,11 +232,14 @@ function epochOf(observation: Observation): number {
   }
 }
 
-/** Fifty callers who waited for one start that failed get its reason; they do not all try it again. */
-function throwIfItWasTheOneWaitedFor(observation: Observation, waits: Waits): void {
+/**
+ * A start that failed while this call was under way is the answer to this call: fifty callers get its
+ * reason, and do not all try it again one after the other.
+ */
+function throwIfStartFailedMeanwhile(observation: Observation, calledAt: number): void {
   if (observation.state !== "ended") return;
-  const { error, epoch }: EndedRecord = observation.record;
-  if (error !== null && waits.waitedFor(epoch)) throw BrokerError.fromJSON(error);
+  const { error, at } = observation.record;
+  if (error !== null && Date.parse(at) >= calledAt) throw BrokerError.fromJSON(error);
 }
 
 function failure(verdict: Verdict, observation: Observation): BrokerError {

@@ -55,7 +55,7 @@ const endedSchema = v.object({
   reason: v.string(),
   at: v.string(),
   exit: v.nullable(v.object({ code: v.nullable(v.number()), signal: v.nullable(v.string()) })),
-  /** Why it could not serve; absent after an orderly end. */
+  /** Why it could not begin to serve; null for one that did, however it ended. */
   error: v.nullable(errorSchema),
   stderrTail: v.string(),
 });

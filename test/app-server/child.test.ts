@@ -16,8 +16,8 @@ let dir: TempDir;
 beforeEach(async () => void (dir = await makeTempDir()));
 afterEach(async () => await dir.remove());
 
-const posix = describe.skipIf(process.platform === "win32");
-const linux = describe.skipIf(process.platform !== "linux");
+const ON_POSIX = process.platform !== "win32";
+const ON_LINUX = process.platform === "linux";
 
 describe("an exit", () => {
   test("is reported after every line that was written before it", async () => {
@@ -69,15 +69,24 @@ describe("stdin", () => {
     await pause(50);
   });
 
-  posix("F50", () => {
-    test("F50: writing to a child that has closed its stdin but lives on is none either", async () => {
+  describe.runIf(ON_POSIX)("on POSIX", () => {
+    test("F50: writing to a child that has closed its stdin but lives on is a fault of its own", async () => {
+      const faults: BrokerError[] = [];
       const script = "exec 0<&-; echo '{}'; exec sleep 60";
-      const family = spawnLines({ codex: "/bin/sh", args: ["-c", script] });
+      const family = spawnLines({
+        codex: "/bin/sh",
+        args: ["-c", script],
+        onFault: (fault) => void faults.push(fault),
+      });
       await family.seen(() => true);
       for (let index = 0; index < 20; index += 1) {
         family.child.send("x".repeat(10_000));
         await pause(1);
       }
+      await expect
+        .poll(() => faults, { timeout: 5_000 })
+        .toMatchObject([{ kind: "invalidAnswer" }]);
+      expect(faults[0]?.message).toContain("has closed a pipe to us and lives on");
       expect(family.child.exit).toBeUndefined();
       family.child.kill("SIGKILL");
       await family.child.exited;
@@ -171,7 +180,7 @@ describe("a child that cannot be started", () => {
   });
 });
 
-posix("the process", () => {
+describe.runIf(ON_POSIX)("the process", () => {
   test("F76: is the program itself, with its arguments as they are and no shell between", async () => {
     const odd = ["a b", "$HOME", ";id", "`id`", '"', "'", "%PATH%", "*"];
     const codex = put(
@@ -206,7 +215,7 @@ posix("the process", () => {
   });
 });
 
-linux("descriptors", () => {
+describe.runIf(ON_LINUX)("descriptors", () => {
   test("F96: the soft limit of the child is the hard limit, however low ours was set", async () => {
     const grandchild = `console.log(require("fs").readFileSync("/proc/self/limits", "utf8"))`;
     const parent = `require("child_process").spawn(process.execPath, ["-e", ${JSON.stringify(grandchild)}], { stdio: "inherit" })`;
@@ -223,7 +232,7 @@ linux("descriptors", () => {
 
     const family = spawnFixture("stubborn.mjs");
     await family.seen(() => true);
-    const limits = readFileSync(`/proc/${family.child.pid}/limits`, "utf8");
+    const limits = readFileSync(`/proc/${String(family.child.pid)}/limits`, "utf8");
     expect(limits).toMatch(/^Max open files\s+(\d+)\s+\1\s/m);
     family.child.kill("SIGKILL");
     await family.child.exited;

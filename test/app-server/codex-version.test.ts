@@ -13,8 +13,9 @@ test("the version stands behind the first name", () => {
   );
   expect(codexVersionFrom("t/0.169.0 (Windows 10.0.19043; x86_64)")).toBe("0.169.0");
   expect(codexVersionFrom("doc/0.0.0")).toBe("0.0.0");
-  for (const none of ["", "codex", "doc/next (Debian)", "doc"])
+  for (const none of ["", "codex", "doc/next (Debian)", "doc"]) {
     expect(codexVersionFrom(none)).toBeUndefined();
+  }
 });
 
 describe("support", () => {

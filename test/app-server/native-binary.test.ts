@@ -62,8 +62,9 @@ describe("links", () => {
       link(join(dir.path, "bin", "codex"), `../lib/${GLOBAL_LAUNCHER}`),
       link(join(modules, ".bin", "codex"), "../@openai/codex/bin/codex.js"),
     ];
-    for (const shim of shims)
+    for (const shim of shims) {
       expect(resolveNative(shim, linux)).toEqual({ path: native, native: true });
+    }
   });
 
   test("of pnpm's store are followed", () => {

@@ -22,7 +22,7 @@ describe("a family", () => {
   test("F18: keeps an orphan whose session began below the root", () => {
     const all = [...neighbours, root, stat(110, 100, 110), stat(111, 1, 110), stat(112, 111, 112)];
     const family = pids(familyOf([root], new Set([50]), all));
-    expect(family.toSorted()).toEqual([100, 110, 111, 112]);
+    expect(new Set(family)).toEqual(new Set([100, 110, 111, 112]));
   });
 
   test("F16: has no member that only shares a session from above the root, or none that can be named", () => {

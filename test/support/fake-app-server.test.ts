@@ -7,11 +7,12 @@ import {
   FAKE_APP_SERVER,
   type FakeBehaviour,
   type FakeCodex,
+  type FakeEnd,
   makeFakeCodex,
 } from "./fake-codex.ts";
 import { type Json, at, textAt } from "./json.ts";
 import { guardAgainstLeaks } from "./leak-guard.ts";
-import { StdioClient } from "./stdio-client.ts";
+import { type Exit, StdioClient } from "./stdio-client.ts";
 import { type TempDir, makeTempDir } from "./temp-dir.ts";
 
 /** Long enough for the fake to answer, short enough to wait for its silence. */
@@ -158,10 +159,11 @@ describe("the fake app-server", () => {
   });
 
   describe("deaths", () => {
-    test.each([
+    test.each<[FakeEnd, Exit]>([
       [{ code: 0 }, { code: 0, signal: null }],
       [{ code: 3 }, { code: 3, signal: null }],
-      [{ signal: "SIGKILL" as const }, { code: null, signal: "SIGKILL" }],
+      [{ signal: "SIGKILL" }, { code: null, signal: "SIGKILL" }],
+      [{ signal: "SIGTERM" }, { code: null, signal: "SIGTERM" }],
     ])("when a method arrives, with %j", async (how, exit) => {
       await against({ die: { on: "turn/start", ...how } }, async (client, fake) => {
         await client.initialize();
@@ -328,20 +330,27 @@ describe("the fake app-server", () => {
   });
 
   describe("server requests", () => {
+    let client: StdioClient;
+    let asked = 0;
+    beforeAll(async () => {
+      client = new StdioClient({ command: FAKE_APP_SERVER, env: { CODEX_HOME: home.path } });
+      await client.initialize();
+    });
+    afterAll(async () => {
+      await client.close();
+    });
+
     test.each([...SERVER_REQUESTS, "some/unknown"])(
       "%s, and what it was answered",
       async (method) => {
-        await against({}, async (client) => {
-          await client.initialize();
-          await start(client, `ask: ${method}`);
-          const request = await client.nextOf(method);
-          expect(request).toHaveProperty("id", 0);
-          client.send({ id: 0, error: { code: -32601, message: "no" } });
-          const text = textAt(await completed(client), "items.0.text");
-          expect(JSON.parse(text.replace("answered: ", ""))).toEqual({
-            error: { code: -32601, message: "no" },
-          });
-        });
+        await start(client, `ask: ${method}`);
+        const { id = null } = await client.nextOf(method);
+        // They count up from 0 over the whole process.
+        expect(id).toBe(asked++);
+        const answer = { error: { code: -32601, message: "no" } };
+        client.send({ id, ...answer });
+        const text = textAt(await completed(client), "items.0.text");
+        expect(JSON.parse(text.replace("answered: ", ""))).toEqual(answer);
       },
     );
 

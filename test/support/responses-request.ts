@@ -57,7 +57,8 @@ interface Tool {
 /** The shell tools that Codex has offered over its releases, with the arguments that each takes. */
 const SHELLS: Readonly<Record<string, (command: string) => JsonObject>> = {
   // A command that has not ended by then goes on in the background, and 30 s is the most that Codex waits.
-  exec_command: (cmd) => ({ cmd, yield_time_ms: 30_000 }),
+  // A login shell would add whatever the user's profile says.
+  exec_command: (cmd) => ({ cmd, yield_time_ms: 30_000, login: false }),
   shell_command: (command) => ({ command }),
   shell: (command) => ({ command: ["bash", "-lc", command] }),
 };
@@ -116,5 +117,5 @@ function joinTexts(parts: readonly Json[]): string {
   return parts
     .map((part) => at(part, "text"))
     .filter((text) => typeof text === "string")
-    .join("");
+    .join("\n");
 }

@@ -6,10 +6,14 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type CodexHome, makeCodexHome } from "./codex-home.ts";
 import { type Json, type JsonObject, at, textAt } from "./json.ts";
 import { guardAgainstLeaks } from "./leak-guard.ts";
+import { MCP_SERVER_TABLE } from "./mcp-server.ts";
 import { realCodex } from "./real-codex.ts";
 import { type ScriptedModel, startScriptedModel } from "./scripted-model.ts";
 import { StdioClient } from "./stdio-client.ts";
 import { type TempDir, makeTempDir } from "./temp-dir.ts";
+
+/** Settings of a turn that make codex ask: without a sandbox to leave it would not. */
+const ASKING = { approvalPolicy: "on-request", sandboxPolicy: { type: "readOnly" } };
 
 describe("the scripted model, asked by the real codex", () => {
   guardAgainstLeaks();
@@ -21,7 +25,11 @@ describe("the scripted model, asked by the real codex", () => {
   beforeAll(async () => {
     model = await startScriptedModel();
     work = await makeTempDir();
-    home = await makeCodexHome({ modelUrl: model.url, trusted: [work.path] });
+    home = await makeCodexHome({
+      modelUrl: model.url,
+      trusted: [work.path],
+      tables: MCP_SERVER_TABLE,
+    });
     client = new StdioClient({
       command: realCodex().native,
       env: { CODEX_HOME: home.path },
@@ -46,12 +54,9 @@ describe("the scripted model, asked by the real codex", () => {
     }>;
   }
 
-  const begin = async (prompt: string, more: JsonObject = {}): Promise<Running> => {
-    const { thread, ...settings }: JsonObject = { thread: {}, ...more };
-    const started = await client.request("thread/start", {
-      cwd: work.path,
-      ...(thread as JsonObject),
-    });
+  /** Starts a thread and a turn in it, with further fields of `turn/start`. */
+  const begin = async (prompt: string, settings: JsonObject = {}): Promise<Running> => {
+    const started = await client.request("thread/start", { cwd: work.path });
     const threadId = textAt(started, "thread.id");
     const input = [{ type: "text", text: prompt }];
     const answer = await client.request("turn/start", { threadId, input, ...settings });
@@ -157,9 +162,7 @@ describe("the scripted model, asked by the real codex", () => {
     ["accept", "The tool said: hi"],
     ["decline", expect.stringContaining("rejected by user")],
   ])("shell-ask: codex asks, and is told to %s", async (decision, text) => {
-    const { threadId, completed } = await begin("shell-ask: echo hi", {
-      thread: { approvalPolicy: "on-request", sandbox: "read-only" },
-    });
+    const { threadId, completed } = await begin("shell-ask: echo hi", ASKING);
     const question = await client.nextOf(
       "item/commandExecution/requestApproval",
       (params) => at(params, "threadId") === threadId,
@@ -169,15 +172,34 @@ describe("the scripted model, asked by the real codex", () => {
     expect(turn).toMatchObject({ status: "completed", items: [{ text }] });
   });
 
+  test.each([
+    ["accept", "The tool said: noted: hello"],
+    ["decline", expect.stringContaining("user rejected MCP tool call")],
+  ])("tool: one of an MCP server, which codex asks about, told to %s", async (action, text) => {
+    const { threadId, completed } = await begin('tool: note {"text":"hello"}', ASKING);
+    const question = await client.nextOf(
+      "mcpServer/elicitation/request",
+      (params) => at(params, "threadId") === threadId,
+    );
+    expect(question["params"]).toMatchObject({
+      serverName: "notes",
+      mode: "form",
+      _meta: { codex_approval_kind: "mcp_tool_call", tool_name: "note" },
+    });
+    const result = { action, content: action === "accept" ? {} : null, _meta: null };
+    client.send({ id: question["id"] ?? null, result });
+    expect((await completed()).turn).toMatchObject({ status: "completed", items: [{ text }] });
+  });
+
   test("hold: the model waits until it is released", async () => {
     const { turnId, completed } = await begin("say: before ;; hold: gate ;; say: after");
     await client.nextOf(
       "item/completed",
       (params) => at(params, "turnId") === turnId && at(params, "item.type") === "agentMessage",
     );
-    expect(client.messages.map((message) => at(message, "params.turn.completedAt"))).not.toContain(
-      turnId,
-    );
+    await client.request("thread/loaded/list");
+    const ended = client.messages.filter(({ method }) => method === "turn/completed");
+    expect(ended.map((message) => at(message, "params.turn.id"))).not.toContain(turnId);
     model.release("gate");
     expect((await completed()).turn).toEqual(says("after"));
   });

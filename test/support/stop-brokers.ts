@@ -17,7 +17,7 @@ export function livingBrokers(stateDir: string): ServingRecord[] {
     return listEpochs(scopeDir).flatMap((epoch) => {
       const reading = readEpoch(scopeDir, epoch);
       if (reading?.state !== "read" || reading.record.state !== "serving") return [];
-      return livenessOf(reading.record.broker) === "gone" ? [] : [reading.record];
+      return livenessOf(reading.record.broker) === "alive" ? [reading.record] : [];
     });
   });
 }

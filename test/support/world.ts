@@ -30,7 +30,11 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
   const model = await startScriptedModel();
   const workspace = join(dir.path, "work");
   await mkdir(workspace);
-  const home = await makeCodexHome({ modelUrl: model.url, trusted: [workspace], ...options.config });
+  const home = await makeCodexHome({
+    modelUrl: model.url,
+    trusted: [workspace],
+    ...options.config,
+  });
   const stateDir = join(dir.path, "state");
   const env: NodeJS.ProcessEnv = {
     ...process.env,

@@ -79,6 +79,8 @@ export function codexVersion(behaviour) {
 export function ending(start, end) {
   start.note({ ended: end.signal ?? end.code ?? 0 });
   if (end.signal === undefined) process.exit(end.code ?? 0);
+  // Ours would turn a SIGTERM into a good end.
+  process.removeAllListeners(end.signal);
   process.kill(process.pid, end.signal);
 }
 

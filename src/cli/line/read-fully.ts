@@ -1,0 +1,159 @@
+import { Command, CommanderError, Option } from "commander";
+import { BrokerError, EXIT } from "../../base/errors.ts";
+import { BROKER_VERSION } from "../../base/version.ts";
+import { Output } from "../output/output.ts";
+import type { Arguments, CommandSpec, Example, OptionSpec, OptionValue } from "./option-spec.ts";
+
+export interface Reading {
+  readonly command: string;
+  readonly args: Arguments;
+}
+
+/** Help was asked for and has been given. */
+export const HELPED = Symbol("helped");
+
+/**
+ * Reads any command line, gives help where it is asked for, and says what is wrong where something is.
+ *
+ * @throws BrokerError `usage`, with a suggestion where there is one.
+ */
+export function readFully(
+  commands: readonly CommandSpec[],
+  argv: readonly string[],
+): Reading | typeof HELPED {
+  const program = new Command("codex-broker")
+    .description("One codex app-server per workspace, shared safely by every program that wants it.")
+    .usage("<command> [options]")
+    .version(BROKER_VERSION, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .helpCommand("help [command]", "print the help of a command")
+    .addHelpText("after", PROGRAM_NOTES);
+  configure(program);
+  let reading: Reading | undefined;
+  for (const spec of commands) {
+    program.addCommand(commandOf(spec, (args) => (reading = { command: spec.name, args })));
+  }
+  const hint = hintFor(commands, argv);
+  if (argv.length === 0) {
+    program.outputHelp({ error: true });
+    throw new BrokerError("usage", "A command is missing.", { hint });
+  }
+  try {
+    program.parse(withAttachedValues(commands, argv), { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return HELPED;
+    throw new BrokerError("usage", asSentence(error.message), { hint });
+  }
+  return reading ?? HELPED;
+}
+
+function commandOf(spec: CommandSpec, onRead: (args: Arguments) => void): Command {
+  const command = new Command(spec.name)
+    .summary(spec.summary)
+    .description(spec.about ?? `${spec.summary}.`)
+    .helpOption("-h, --help", "print this help")
+    .allowExcessArguments(false)
+    .addHelpText("after", () => examplesText(spec.examples));
+  for (const { name, help, required, many } of spec.operands) {
+    const inside = many === true ? `${name}...` : name;
+    command.argument(required === true ? `<${inside}>` : `[${inside}]`, help);
+  }
+  for (const [name, option] of Object.entries(spec.options)) command.addOption(optionOf(name, option));
+  configure(command);
+  return command.action(() => {
+    const options: Record<string, OptionValue> = {};
+    for (const [name, { valueLooksLike }] of Object.entries(spec.options)) {
+      const value: unknown = command.getOptionValue(attributeOf(name));
+      // An empty text stands for the optional value that was left out; see `withAttachedValues`.
+      if (value === "" && valueLooksLike !== undefined) options[name] = true;
+      else if (value === true || typeof value === "string") options[name] = value;
+    }
+    onRead({ options, operands: command.args });
+  });
+}
+
+function optionOf(name: string, { short, value, valueLooksLike, choices, help }: OptionSpec): Option {
+  const flags = short === undefined ? `--${name}` : `-${short}, --${name}`;
+  if (value === undefined) return new Option(flags, help);
+  const option = new Option(`${flags} ${valueLooksLike === undefined ? `<${value}>` : `[${value}]`}`, help);
+  return choices === undefined ? option : option.choices(choices);
+}
+
+function attributeOf(name: string): string {
+  return new Option(`--${name}`).attributeName();
+}
+
+/**
+ * An optional value is attached to its option, because commander would take any next word for it:
+ * in `run --resume "go on"` the words are a prompt.
+ */
+function withAttachedValues(commands: readonly CommandSpec[], argv: readonly string[]): string[] {
+  const spec = commands.find(({ name }) => name === argv[0]);
+  const end = argv.indexOf("--");
+  const attached: string[] = [];
+  for (let at = 0; at < argv.length; at += 1) {
+    const arg = argv[at] ?? "";
+    const pattern = arg.startsWith("--") ? spec?.options[arg.slice(2)]?.valueLooksLike : undefined;
+    if (pattern === undefined || (end !== -1 && at > end)) attached.push(arg);
+    else if (pattern.test(argv[at + 1] ?? "")) attached.push(`${arg}=${argv[(at += 1)] ?? ""}`);
+    else attached.push(`${arg}=`);
+  }
+  return attached;
+}
+
+function configure(command: Command): void {
+  const out = new Output(process.stdout);
+  const title = (text: string): string => out.paint("bold", text);
+  command
+    .exitOverride()
+    .showSuggestionAfterError(true)
+    .configureOutput({ writeOut: (text) => out.write(text), outputError: () => {} })
+    .configureHelp({
+      subcommandTerm: (sub) => `${sub.name()} ${sub.registeredArguments.map(termOf).join(" ")}`.trim(),
+      styleTitle: title,
+      styleCommandText: (text) => out.paint("cyan", text),
+      styleSubcommandTerm: (text) => out.paint("cyan", text),
+      styleOptionTerm: (text) => out.paint("cyan", text),
+    });
+}
+
+function termOf({ required, variadic, name }: Command["registeredArguments"][number]): string {
+  const inside = `${name()}${variadic ? "..." : ""}`;
+  return required ? `<${inside}>` : `[${inside}]`;
+}
+
+function examplesText(examples: readonly Example[]): string {
+  const out = new Output(process.stdout);
+  const width = Math.max(...examples.map(({ line }) => line.length));
+  const lines = examples.map(({ line, does }) => `  ${line.padEnd(width)}  ${out.paint("dim", `# ${does}`)}`);
+  return ["", out.paint("bold", "Examples:"), ...lines].join("\n");
+}
+
+/** Commander says `error: unknown option '--jsn'` and, on a line of its own, `(Did you mean --json?)`. */
+function asSentence(message: string): string {
+  const [what = "", suggestion] = message.replace(/^error: /, "").split("\n");
+  const sentence = `${what.charAt(0).toUpperCase()}${what.slice(1)}`.replace(/\.?$/, ".");
+  return suggestion === undefined ? sentence : `${sentence} ${suggestion.replace(/^\(|\)$/g, "")}`;
+}
+
+function hintFor(commands: readonly CommandSpec[], argv: readonly string[]): string {
+  const spec = commands.find(({ name }) => name === argv[0]);
+  if (spec === undefined) return "See `codex-broker --help`.";
+  const words = spec.operands.some(({ many }) => many === true)
+    ? `; what follows \`--\` is never read as an option`
+    : "";
+  return `See \`codex-broker ${spec.name} --help\`${words}.`;
+}
+
+const PROGRAM_NOTES = `
+Exit codes:
+  ${EXIT.ok}    all went well
+  ${EXIT.turnFailed}    the turn failed, or Codex refused the request
+  ${EXIT.usage}    the command line makes no sense
+  ${EXIT.couldNotStart}    no broker or no Codex could be had
+  ${EXIT.lost}    the broker or its app-server went away meanwhile
+  ${EXIT.timedOut}    the time was up
+  ${EXIT.interrupted}  interrupted
+
+\`codex-broker <command> --help\` shows a command's options and examples.`;

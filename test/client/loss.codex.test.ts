@@ -1,0 +1,133 @@
+import { describe, expect, test } from "vitest";
+import { BrokerError, type TurnRun } from "../../src/index.ts";
+import { monotonicMs } from "../../src/base/deadline.ts";
+import { readStat } from "../../src/os/proc-stat.ts";
+import { eventually } from "../support/eventually.ts";
+import { guardAgainstLeaks } from "../support/leak-guard.ts";
+import { makeWorld, type World } from "../support/world.ts";
+
+guardAgainstLeaks();
+
+/** What the design promises wherever somebody waits. */
+const TOLD_WITHIN_MS = 200;
+
+async function running(turn: TurnRun): Promise<void> {
+  for await (const event of turn) if (event.type === "message.delta") return;
+  throw new Error("the turn ended before it said anything");
+}
+
+async function killAndTime(pid: number, turn: TurnRun): Promise<{ error: BrokerError; ms: number }> {
+  const at = monotonicMs();
+  process.kill(pid, "SIGKILL");
+  const error = await turn.result.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  if (!BrokerError.is(error)) throw new Error(`not a typed error: ${String(error)}`);
+  return { error, ms: monotonicMs() - at };
+}
+
+async function midTurn(world: World, prompt = "slow: 200x50ms tick"): Promise<{ turn: TurnRun; pids: Pids }> {
+  const client = await world.connect();
+  const turn = client.runTurn({ prompt });
+  await running(turn);
+  const status = await client.status();
+  return { turn, pids: { broker: status.pid, appServer: status.appServer.pid ?? 0 } };
+}
+
+interface Pids {
+  readonly broker: number;
+  readonly appServer: number;
+}
+
+const gone = (pid: number) => (): boolean => ["Z", undefined].includes(readStat(pid)?.state);
+
+describe("when somebody dies in the middle of a turn", () => {
+  test("F11 F42 S10: a killed app-server ends the turn with its cause, and the broker with it", async () => {
+    await using world = await makeWorld();
+    const { turn, pids } = await midTurn(world);
+    const { error, ms } = await killAndTime(pids.appServer, turn);
+    expect(error.kind).toBe("turnLost");
+    expect(error.details).toMatchObject({ signal: "SIGKILL", threadId: turn.threadId, turnId: turn.turnId });
+    expect(error.hint).toContain(`--resume ${turn.threadId}`);
+    expect(ms).toBeLessThan(TOLD_WITHIN_MS);
+    await eventually(gone(pids.broker), "the broker ends");
+  });
+
+  test("F42 S10: a killed broker ends the turn with a typed error, and the app-server with it", async () => {
+    await using world = await makeWorld();
+    const { turn, pids } = await midTurn(world);
+    const { error, ms } = await killAndTime(pids.broker, turn);
+    expect(error.kind).toBe("turnLost");
+    expect(error.cause).toMatchObject({ kind: "connectionLost" });
+    expect(ms).toBeLessThan(TOLD_WITHIN_MS);
+    await eventually(gone(pids.appServer), "the app-server ends");
+  });
+
+  test("S1: after a killed broker the next call gets a new one, and can resume the thread", async () => {
+    await using world = await makeWorld();
+    const { turn, pids } = await midTurn(world);
+    await killAndTime(pids.broker, turn);
+    await using client = await world.connect();
+    expect(client.started).toBe(true);
+    const resumed = client.runTurn({ prompt: "say: again", threadId: turn.threadId! });
+    expect(await resumed.result).toMatchObject({ status: "completed", message: "again" });
+  });
+
+  test("F37: a foreground turn whose client goes is interrupted upstream", async () => {
+    await using world = await makeWorld();
+    await using observer = await world.connect();
+    const client = await world.connect();
+    const turn = client.runTurn({ prompt: "silence" });
+    turn.result.catch(() => {});
+    await eventually(() => world.model.requests.inFlight === 1, "the model is asked");
+    client.close();
+    await eventually(() => world.model.requests.inFlight === 0, "the model's request is dropped");
+    await eventually(async () => (await observer.status()).turns.length === 0, "the turn ends");
+    expect((await observer.status()).threads).toBe(0);
+  });
+
+  test("F43: a request after the loss is refused at once", async () => {
+    await using world = await makeWorld();
+    const client = await world.connect();
+    const { pid } = await client.status();
+    process.kill(pid, "SIGKILL");
+    expect((await client.closed).kind).toBe("connectionLost");
+    await expect(client.request("thread/loaded/list", {})).rejects.toMatchObject({ kind: "connectionLost" });
+  });
+});
+
+describe("a turn that is told to end", () => {
+  test("F15: a time-out also stops the work upstream", async () => {
+    await using world = await makeWorld();
+    await using client = await world.connect();
+    const result = await client.runTurn({ prompt: "silence", timeoutMs: 300 }).result;
+    expect(result.status).toBe("timedOut");
+    await eventually(() => world.model.requests.inFlight === 0, "the model's request is dropped");
+  });
+
+  test("F63: an interrupt before the turn's id is known is applied as soon as it is", async () => {
+    await using world = await makeWorld();
+    await using client = await world.connect();
+    const turn = client.runTurn({ prompt: "silence" });
+    for await (const event of turn) if (event.type === "thread.started") break;
+    await Promise.resolve();
+    turn.interrupt();
+    const ended = await turn.result.then(
+      (result) => result.status,
+      (error: unknown) => (BrokerError.is(error) ? error.kind : error),
+    );
+    expect(["interrupted", "turnInterrupted"]).toContain(ended);
+    expect((await client.status()).turns).toEqual([]);
+  });
+
+  test("an abort signal interrupts upstream and the result says so", async () => {
+    await using world = await makeWorld();
+    await using client = await world.connect();
+    const stop = new AbortController();
+    const turn = client.runTurn({ prompt: "slow: 200x50ms tick", signal: stop.signal });
+    await running(turn);
+    stop.abort();
+    expect((await turn.result).status).toBe("interrupted");
+  });
+});

@@ -1,0 +1,162 @@
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { epochPath, listEpochs } from "../../src/lifecycle/epoch-file.ts";
+import { resolveScope } from "../../src/lifecycle/scope.ts";
+import { scopeDirectory } from "../../src/lifecycle/state-directory.ts";
+import { eventually } from "../support/eventually.ts";
+import { guardAgainstLeaks } from "../support/leak-guard.ts";
+import { runNode } from "../support/node-process.ts";
+import { livingBrokers } from "../support/stop-brokers.ts";
+import { startStranger } from "../support/stranger.ts";
+import { makeWorld, type World } from "../support/world.ts";
+
+guardAgainstLeaks();
+
+const ASK = fileURLToPath(new URL("../fixtures/ask.mjs", import.meta.url));
+
+interface Answer {
+  readonly instance?: string;
+  readonly appServer?: number;
+  readonly started?: boolean;
+  readonly error?: { readonly kind: string };
+}
+
+async function askAtOnce(world: World, count: number): Promise<Answer[]> {
+  const asking = Array.from({ length: count }, () => runNode([ASK, world.workspace], world.env));
+  return (await Promise.all(asking)).map(({ stdout, stderr }) => {
+    if (stdout === "") throw new Error(stderr);
+    return JSON.parse(stdout) as Answer;
+  });
+}
+
+function scopeDirOf(world: World): string {
+  const scope = resolveScope({ cwd: world.workspace, env: world.env });
+  return scopeDirectory(scope.stateDir, scope.key);
+}
+
+describe("however many ask at once", () => {
+  test("F01: 50 processes get one broker and one app-server", { timeout: 120_000 }, async () => {
+    await using world = await makeWorld();
+    const answers = await askAtOnce(world, 50);
+    expect(answers.filter(({ error }) => error !== undefined)).toEqual([]);
+    expect(new Set(answers.map(({ instance }) => instance)).size).toBe(1);
+    expect(new Set(answers.map(({ appServer }) => appServer)).size).toBe(1);
+    expect(answers.filter(({ started }) => started === true)).toHaveLength(1);
+    expect(livingBrokers(world.stateDir)).toHaveLength(1);
+  });
+
+  test("F01 F10 S1: 20 processes past a killed broker get one successor", { timeout: 120_000 }, async () => {
+    await using world = await makeWorld();
+    const first = await world.connect();
+    const { pid } = await first.status();
+    process.kill(pid, "SIGKILL");
+    await first.closed;
+    const answers = await askAtOnce(world, 20);
+    expect(new Set(answers.map(({ instance }) => instance)).size).toBe(1);
+    expect(answers[0]?.instance).not.toBe(first.instance);
+    expect(livingBrokers(world.stateDir)).toHaveLength(1);
+    await eventually(() => readdirSync(join(world.stateDir, "run")).length === 2, "only its socket and link stay");
+  });
+
+  test("all who wait for a start that fails are told why, and do not try it again in turn", async () => {
+    await using world = await makeWorld({ codex: fileURLToPath(new URL("../fixtures/no-codex.mjs", import.meta.url)) });
+    const answers = await askAtOnce(world, 8);
+    expect(new Set(answers.map(({ error }) => error?.kind))).toEqual(new Set(["appServerStartFailed"]));
+    expect(listEpochs(scopeDirOf(world)).length).toBeLessThan(4);
+  });
+});
+
+describe("an epoch file that is not what it should be", () => {
+  const oddities: Record<string, string> = {
+    empty: "",
+    garbage: "\u0000\u0001 not a record",
+    half: '{"state":"serv',
+    "of another format": '{"version":99,"state":"serving"}',
+    "of another epoch": JSON.stringify({ state: "claimed", epoch: 3, token: "0".repeat(64) }),
+  };
+  test.each(Object.entries(oddities))("F56 S3: one that is %s is superseded once", async (_what, text) => {
+    await using world = await makeWorld();
+    const scopeDir = scopeDirOf(world);
+    mkdirSync(scopeDir, { recursive: true, mode: 0o700 });
+    writeFileSync(epochPath(scopeDir, 7), text);
+    await using client = await world.connect();
+    expect(client.epoch).toBe(8);
+    await using again = await world.connect();
+    expect(again.instance).toBe(client.instance);
+  });
+
+  test("F91 F95: a record of another host is superseded and nobody is signalled", async () => {
+    await using world = await makeWorld();
+    const stranger = await startStranger();
+    try {
+      const scopeDir = scopeDirOf(world);
+      mkdirSync(scopeDir, { recursive: true, mode: 0o700 });
+      const elsewhere = { pid: stranger.pid, startTime: "1", hostId: "elsewhere", bootId: null, pidNamespace: null };
+      const record = {
+        state: "serving",
+        epoch: 1,
+        token: "0".repeat(64),
+        claimant: elsewhere,
+        claimedAt: "2020-01-01T00:00:00Z",
+        instance: "i".repeat(32),
+        broker: elsewhere,
+        endpoint: join(world.stateDir, "run", "nobody.1.iiiiii.sock"),
+        current: null,
+        startedAt: "2020-01-01T00:00:00Z",
+        workspace: world.workspace,
+        codex: "/nowhere/codex",
+        fingerprint: "0-0",
+        versions: { broker: "0.0.1", build: "x", node: "20.0.0" },
+      };
+      writeFileSync(epochPath(scopeDir, 1), JSON.stringify(record));
+      await using client = await world.connect();
+      expect(client.epoch).toBe(2);
+      expect(stranger.alive()).toBe(true);
+    } finally {
+      await stranger.end();
+    }
+  });
+});
+
+describe("a broker whose ground goes away", () => {
+  test("F24: steps down when a higher epoch appears, and touches nothing of its successor's", async () => {
+    await using world = await makeWorld();
+    const client = await world.connect();
+    const scopeDir = scopeDirOf(world);
+    writeFileSync(epochPath(scopeDir, client.epoch + 1), "{}");
+    expect((await client.closed).kind).toBe("connectionLost");
+    await eventually(() => livingBrokers(world.stateDir).length === 0, "the broker ends");
+    await using next = await world.connect();
+    expect(next.epoch).toBe(client.epoch + 2);
+  });
+
+  test("F25: ends when the workspace is gone", async () => {
+    await using world = await makeWorld();
+    const client = await world.connect();
+    rmSync(world.workspace, { recursive: true });
+    expect((await client.closed).kind).toBe("connectionLost");
+    await eventually(() => livingBrokers(world.stateDir).length === 0, "the broker ends");
+  });
+
+  test("F08: ends when its socket is gone, and the next call gets a new one", async () => {
+    await using world = await makeWorld();
+    const client = await world.connect();
+    rmSync(client.record.endpoint);
+    await using next = await world.connect();
+    expect(next.epoch).toBe(client.epoch + 1);
+    expect((await client.closed).kind).toBe("connectionLost");
+    await eventually(() => livingBrokers(world.stateDir).length === 1, "the first broker ends");
+  });
+
+  test("F21: ends by itself when it is idle, counted from the end of work", async () => {
+    await using world = await makeWorld();
+    const client = await world.connect({ limits: { idleTimeoutMs: 200 } });
+    await client.runTurn({ prompt: "slow: 20x50ms tick" }).result;
+    expect(livingBrokers(world.stateDir)).toHaveLength(1);
+    client.close();
+    await eventually(() => livingBrokers(world.stateDir).length === 0, "the broker ends");
+    expect(readdirSync(join(world.stateDir, "run"))).toEqual([]);
+  });
+});
