@@ -1,4 +1,4 @@
-import { BrokerError } from "../base/errors.ts";
+import { BrokerError, textDetail } from "../base/errors.ts";
 import type { Deadline } from "../base/deadline.ts";
 import { pause } from "../base/deadline.ts";
 import { deferred } from "../base/deferred.ts";
@@ -7,7 +7,12 @@ import { BROKER_VERSION } from "../base/version.ts";
 import { decodeFrame } from "../wire/frame.ts";
 import { isRecord, notificationLine, requestLine } from "../wire/messages.ts";
 import { AppServerChild, type AppServerExit } from "./child.ts";
-import { codexVersionFrom, isStateDatabaseLocked, requireSupported, startFailure } from "./start-failure.ts";
+import {
+  codexVersionFrom,
+  isStateDatabaseLocked,
+  requireSupported,
+  startFailure,
+} from "./start-failure.ts";
 import { stopAppServer } from "./stop-ladder.ts";
 
 /** Several app-servers that start on one CODEX_HOME can lock each other out of its database for a moment. */
@@ -22,6 +27,8 @@ export interface StartOptions {
   readonly deadline: Deadline;
   /** Every line after the handshake, in order. */
   readonly onLine: (line: Buffer) => void;
+  /** It runs, but what it writes cannot be read any more. */
+  readonly onFault: (fault: BrokerError) => void;
 }
 
 export interface StartedAppServer {
@@ -43,8 +50,14 @@ export async function startAppServer(options: StartOptions): Promise<StartedAppS
     try {
       return await startOnce(options);
     } catch (error) {
-      const stderr = BrokerError.is(error) ? String(error.details["stderrTail"] ?? "") : "";
-      if (!isStateDatabaseLocked(stderr) || attempt === LOCKED_ATTEMPTS || options.deadline.expired) throw error;
+      const stderr = textDetail(error, "stderrTail");
+      if (
+        !isStateDatabaseLocked(stderr) ||
+        attempt === LOCKED_ATTEMPTS ||
+        options.deadline.expired
+      ) {
+        throw error;
+      }
       const pauseMs = LOCKED_PAUSE_MS * attempt * (0.5 + Math.random());
       trace("info", "appServer.databaseLocked", { attempt, pauseMs });
       await pause(pauseMs);
@@ -58,7 +71,9 @@ async function startOnce(options: StartOptions): Promise<StartedAppServer> {
   let onLine = (line: Buffer): void => {
     const frame = decodeFrame(line);
     if (frame.kind !== "answer") return void early.push(line);
-    if (frame.error !== undefined) return answer.reject(refusedHandshake(options.codex, frame.error.message));
+    if (frame.error !== undefined) {
+      return answer.reject(refusedHandshake(options.codex, frame.error.message));
+    }
     answer.resolve(isRecord(frame.result) ? frame.result : {});
   };
   const child = AppServerChild.spawn({ ...options, onLine: (line) => onLine(line) });
@@ -67,10 +82,11 @@ async function startOnce(options: StartOptions): Promise<StartedAppServer> {
   });
   child.send(requestLine("0", "initialize", INTRODUCTION));
   try {
-    const initializeResult = await options.deadline.race(Promise.race([answer.promise, exited]), () =>
-      noAnswer(options.codex),
+    const initializeResult = await options.deadline.race(
+      Promise.race([answer.promise, exited]),
+      () => noAnswer(options.codex),
     );
-    const version = codexVersionFrom(String(initializeResult["userAgent"] ?? "")) ?? null;
+    const version = codexVersionFrom(userAgentOf(initializeResult)) ?? null;
     requireSupported(version, options.codex);
     child.send(notificationLine("initialized", undefined));
     onLine = options.onLine;
@@ -103,4 +119,8 @@ function noAnswer(codex: string): BrokerError {
 export function describeExit(exit: AppServerExit): string {
   if (exit.signal !== null) return `was ended by ${exit.signal}`;
   return exit.code === null ? "could not be run" : `exited with code ${exit.code}`;
+}
+
+function userAgentOf(result: Readonly<Record<string, unknown>>): string {
+  return typeof result["userAgent"] === "string" ? result["userAgent"] : "";
 }

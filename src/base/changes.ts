@@ -16,7 +16,9 @@ export class Changes {
     const expired = new Error("expired");
     while (!met()) {
       const next = this.#next.promise.then(() => "changed");
-      if ((await deadline.race(next, () => expired).catch(() => "expired")) === "expired") return met();
+      if ((await deadline.race(next, () => expired).catch(() => "expired")) === "expired") {
+        return met();
+      }
     }
     return true;
   }

@@ -331,6 +331,12 @@ export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
+/** A detail of an error as text; empty when it is not one of ours, or has none. */
+export function textDetail(error: unknown, name: string): string {
+  const value = BrokerError.is(error) ? error.details[name] : undefined;
+  return typeof value === "string" ? value : "";
+}
+
 /** The `code` of a Node system error (`ENOENT`, …), or undefined. */
 export function errnoOf(thrown: unknown): string | undefined {
   if (!(thrown instanceof Error) || !("code" in thrown)) return undefined;

@@ -3,20 +3,24 @@ import type { Socket } from "node:net";
 import type { AppServerExit } from "../app-server/child.ts";
 import { describeExit, startAppServer, type StartedAppServer } from "../app-server/start.ts";
 import { stopAppServer } from "../app-server/stop-ladder.ts";
-import { asBrokerError, BrokerError } from "../base/errors.ts";
+import { asBrokerError, BrokerError, textDetail } from "../base/errors.ts";
 import { Changes } from "../base/changes.ts";
 import { Deadline } from "../base/deadline.ts";
 import { deferred } from "../base/deferred.ts";
 import { StateMachine } from "../base/state-machine.ts";
 import { trace } from "../base/trace.ts";
 import { BROKER_BUILD, BROKER_VERSION } from "../base/version.ts";
-import { epochPath, holdsEpoch, publishEpoch, type ServingRecord } from "../lifecycle/epoch-file.ts";
-import { fingerprintOf } from "../lifecycle/fingerprint.ts";
+import {
+  epochPath,
+  holdsEpoch,
+  publishEpoch,
+  type ServingRecord,
+} from "../lifecycle/epoch-file.ts";
 import { retirePredecessors } from "../lifecycle/retire.ts";
-import { neutralDirectory } from "../lifecycle/spawn-broker.ts";
 import type { StartOrder } from "../lifecycle/start-protocol.ts";
-import { scopeDirectory } from "../lifecycle/state-directory.ts";
 import { chooseEndpoint } from "../os/endpoint.ts";
+import { fingerprintOf } from "../os/fingerprint.ts";
+import { neutralDirectory } from "../os/neutral-directory.ts";
 import { ownIdentity } from "../os/process-identity.ts";
 import {
   BROKER_PROTOCOL,
@@ -31,6 +35,7 @@ import {
 } from "../wire/broker-protocol.ts";
 import type { RequestFrame } from "../wire/frame.ts";
 import { errorLine, resultLine, toRpcError } from "../wire/messages.ts";
+import { DescendantWatch } from "./descendant-watch.ts";
 import { GroundWatch } from "./ground.ts";
 import { Health } from "./health.ts";
 import { Listener } from "./listener.ts";
@@ -76,6 +81,10 @@ export class Broker implements BrokerFacade {
   readonly #sessions = new Set<Session>();
   readonly #router: Router;
   readonly #health: Health;
+  readonly #descendants = new DescendantWatch(
+    () => this.#appServer?.child.descendants.note(),
+    () => this.#router.turnCount > 0,
+  );
   readonly #changes = new Changes();
   readonly #started = deferred<void>();
   readonly #ended = deferred<void>();
@@ -89,13 +98,16 @@ export class Broker implements BrokerFacade {
 
   constructor(order: StartOrder) {
     this.#order = order;
-    this.#scopeDir = scopeDirectory(order.scope.stateDir, order.scope.key);
+    this.#scopeDir = order.scope.directory;
     this.#router = new Router({
       workspace: order.scope.workspace,
       onTurnsChanged: () => this.#workChanged(),
+      onCommandStarted: () => this.#descendants.commandStarted(),
       onAllAnswered: () => this.#changes.notify(),
     });
-    this.#health = new Health(this.#router.upstream, () => this.#appServerUnresponsive());
+    this.#health = new Health(this.#router.upstream, () =>
+      this.#appServerFailed("does not answer any more"),
+    );
     this.#started.promise.catch(() => {});
   }
 
@@ -133,7 +145,7 @@ export class Broker implements BrokerFacade {
         workspace: scope.workspace,
         socket: process.platform === "win32" ? null : endpoint.address,
       },
-      (reason) => this.end({ reason }),
+      (reason) => void this.end({ reason }),
     );
     void this.#startAppServer();
     return this.#record;
@@ -183,7 +195,9 @@ export class Broker implements BrokerFacade {
       endpoint: this.#record?.endpoint ?? "",
       versions: this.#versions(),
       appServer: this.#appServerFacts(),
-      sessions: [...this.#sessions].map((session) => session.status(this.#router.threadsOf(session))),
+      sessions: [...this.#sessions].map((session) =>
+        session.status(this.#router.threadsOf(session)),
+      ),
       threads: this.#router.threadCount,
       turns: this.#router.turns(),
       rssBytes: process.memoryUsage.rss(),
@@ -193,7 +207,10 @@ export class Broker implements BrokerFacade {
   #takeEpoch(): ServingRecord {
     const { claim, scope } = this.#order;
     if (!holdsEpoch(this.#scopeDir, claim.epoch, claim.token)) {
-      throw new BrokerError("brokerStartFailed", `Epoch ${claim.epoch} was lost before the broker listened.`);
+      throw new BrokerError(
+        "brokerStartFailed",
+        `Epoch ${claim.epoch} was lost before the broker listened.`,
+      );
     }
     const record: ServingRecord = {
       ...claim,
@@ -222,6 +239,7 @@ export class Broker implements BrokerFacade {
         maxLineBytes: MAX_LINE_BYTES,
         deadline: Deadline.after(APP_SERVER_START_MS),
         onLine: (line) => this.#router.upstream.receive(line),
+        onFault: (fault) => this.#appServerFailed(`speaks nonsense: ${fault.message}`),
       });
       this.#appServerStarted(appServer);
     } catch (thrown) {
@@ -238,16 +256,23 @@ export class Broker implements BrokerFacade {
     const { child } = appServer;
     void child.exited.then((exit) => {
       if (this.#state.is("ended")) return;
-      const message = `The app-server (process ${child.pid}) ${describeExit(exit)}.`;
+      const message = `The app-server (process ${String(child.pid)}) ${describeExit(exit)}.`;
       const error = new BrokerError("appServerExited", message, {
-        details: { pid: child.pid, code: exit.code, signal: exit.signal, stderrTail: exit.stderrTail },
+        details: {
+          pid: child.pid,
+          code: exit.code,
+          signal: exit.signal,
+          stderrTail: exit.stderrTail,
+        },
       });
       this.#started.reject(error);
       this.#router.lose(error);
       return this.end({ reason: message, error, force: true });
     });
     trace("info", "appServer.started", { pid: child.pid, version: appServer.version });
-    if (!this.#state.is("starting")) return this.#started.reject(new BrokerError("draining", "It was stopped."));
+    if (!this.#state.is("starting")) {
+      return this.#started.reject(new BrokerError("draining", "It was stopped."));
+    }
     this.#state.to("serving");
     this.#router.upstream.open((line) => child.send(line));
     this.#started.resolve();
@@ -255,11 +280,16 @@ export class Broker implements BrokerFacade {
     retirePredecessors(this.#scopeDir, this.#order.claim.epoch);
   }
 
-  #appServerUnresponsive(): void {
+  /** It runs, but is of no use any more. */
+  #appServerFailed(how: string): void {
     const pid = this.#appServer?.child.pid;
-    const error = new BrokerError("appServerExited", `The app-server (process ${pid}) does not answer any more.`, {
-      details: { pid },
-    });
+    const error = new BrokerError(
+      "appServerExited",
+      `The app-server (process ${String(pid)}) ${how}.`,
+      {
+        details: { pid },
+      },
+    );
     this.#router.lose(error);
     void this.end({ reason: error.message, error, force: true });
   }
@@ -278,7 +308,10 @@ export class Broker implements BrokerFacade {
 
   async #initialize(session: Session, frame: RequestFrame): Promise<void> {
     if (this.#sessions.size > MAX_SESSIONS) {
-      const error = new BrokerError("tooManySessions", `This broker has ${MAX_SESSIONS} sessions already.`);
+      const error = new BrokerError(
+        "tooManySessions",
+        `This broker has ${MAX_SESSIONS} sessions already.`,
+      );
       session.send(errorLine(frame.id, toRpcError(error)));
       return session.finish();
     }
@@ -347,6 +380,7 @@ export class Broker implements BrokerFacade {
     const { reason, error } = ending;
     trace("info", "broker.draining", { reason, turns: this.#router.turnCount });
     clearTimeout(this.#idleTimer);
+    this.#descendants.stop();
     this.#ground?.close();
     this.#listener?.close();
     this.#started.reject(error ?? new BrokerError("draining", `The broker ends: ${reason}.`));
@@ -357,8 +391,8 @@ export class Broker implements BrokerFacade {
     this.#router.lose(error ?? new BrokerError("draining", `The broker ends: ${reason}.`));
     await this.#closeSessions();
     const child = this.#appServer?.child;
-    if (child !== undefined) await stopAppServer(child);
-    this.#writeObituary(ending, await child?.exited);
+    const exit = child === undefined ? null : (await stopAppServer(child)).exit;
+    this.#writeObituary(ending, exit ?? undefined);
     this.#state.to("ended");
     trace("info", "broker.ended", { reason });
   }
@@ -390,7 +424,7 @@ export class Broker implements BrokerFacade {
         at: new Date().toISOString(),
         exit: exit === undefined ? null : { code: exit.code, signal: exit.signal },
         error: this.#appServer === undefined ? (error?.toJSON() ?? null) : null,
-        stderrTail: exit?.stderrTail ?? String(error?.details["stderrTail"] ?? ""),
+        stderrTail: exit?.stderrTail ?? textDetail(error, "stderrTail"),
       });
     } catch (thrown) {
       trace("error", "broker.noObituary", {

@@ -18,7 +18,9 @@ export interface Ground {
 export function groundLost(ground: Ground): string | undefined {
   const newest = listEpochs(ground.scopeDir)[0];
   if (newest !== undefined && newest > ground.epoch) return `superseded by epoch ${newest}`;
-  if (!holdsEpoch(ground.scopeDir, ground.epoch, ground.token)) return "its epoch file is gone or another's";
+  if (!holdsEpoch(ground.scopeDir, ground.epoch, ground.token)) {
+    return "its epoch file is gone or another's";
+  }
   if (!existsSync(ground.workspace)) return "the workspace is gone";
   if (ground.socket !== null && !existsSync(ground.socket)) return "its socket is gone";
   return undefined;

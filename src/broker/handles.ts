@@ -68,7 +68,10 @@ export class OpenHandles {
     const key = handleKey(frame.method, frame.params);
     if (key === undefined || ENDED_BY[frame.method] === undefined) return;
     const handles = this.#open.get(peer) ?? new Map<string, OpenHandle>();
-    handles.set(key, { method: ENDED_BY[frame.method]!, params: handleParams(frame.method, frame.params) });
+    handles.set(key, {
+      method: ENDED_BY[frame.method]!,
+      params: handleParams(frame.method, frame.params),
+    });
     this.#open.set(peer, handles);
   }
 
@@ -91,7 +94,9 @@ export class OpenHandles {
 function handleParams(method: string, params: unknown): Record<string, unknown> {
   const names = requestFacts(method)?.handles ?? [];
   if (!isRecord(params)) return {};
-  return Object.fromEntries(names.filter((name) => name in params).map((name) => [name, params[name]]));
+  return Object.fromEntries(
+    names.filter((name) => name in params).map((name) => [name, params[name]]),
+  );
 }
 
 function handleKey(method: string, params: unknown): string | undefined {

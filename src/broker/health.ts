@@ -49,7 +49,7 @@ export class Health {
 
   async #answers(): Promise<boolean> {
     try {
-      await this.#upstream.request("server/diagnostics", {}, PROBE_LIMIT_MS);
+      await this.#upstream.request("thread/loaded/list", { limit: 1 }, PROBE_LIMIT_MS);
       return true;
     } catch (error) {
       trace("warn", "health.probeFailed", { error: String(error) });

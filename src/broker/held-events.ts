@@ -23,7 +23,9 @@ export class HeldEvents {
   hold(threadId: string, frame: NotificationFrame): void {
     let held = this.#threads.get(threadId);
     if (held === undefined) {
-      if (this.#threads.size >= MAX_THREADS) return trace("warn", "held.tooManyThreads", { threadId });
+      if (this.#threads.size >= MAX_THREADS) {
+        return trace("warn", "held.tooManyThreads", { threadId });
+      }
       held = { frames: [], since: monotonicMs() };
       this.#threads.set(threadId, held);
       this.#timer ??= setTimeout(() => this.#dropOld(), HOLD_FOR_MS);
@@ -50,6 +52,7 @@ export class HeldEvents {
       this.#threads.delete(threadId);
       trace("info", "held.expired", { threadId, events: held.frames.length });
     }
-    this.#timer = this.#threads.size > 0 ? setTimeout(() => this.#dropOld(), HOLD_FOR_MS) : undefined;
+    this.#timer =
+      this.#threads.size > 0 ? setTimeout(() => this.#dropOld(), HOLD_FOR_MS) : undefined;
   }
 }

@@ -14,7 +14,10 @@ export async function startLog(bindings: Readonly<Record<string, unknown>>): Pro
   const early: TraceEvent[] = [];
   const stopCollecting = onTrace((event) => early.push(event));
   const { default: pino } = await import("pino");
-  const logger = pino({ base: bindings, timestamp: pino.stdTimeFunctions.isoTime }, { write: writeBounded });
+  const logger = pino(
+    { base: bindings, timestamp: pino.stdTimeFunctions.isoTime },
+    { write: writeBounded },
+  );
   stopCollecting();
   const log = ({ level, ...event }: TraceEvent): void => logger[level](event);
   for (const event of early) log(event);

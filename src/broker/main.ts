@@ -1,7 +1,11 @@
 import { closeSync, readFileSync, writeSync } from "node:fs";
 import { asBrokerError, BrokerError } from "../base/errors.ts";
 import { trace } from "../base/trace.ts";
-import { REPORT_DESCRIPTOR, type StartOrder, type StartReport } from "../lifecycle/start-protocol.ts";
+import {
+  REPORT_DESCRIPTOR,
+  type StartOrder,
+  type StartReport,
+} from "../lifecycle/start-protocol.ts";
 import { Broker } from "./broker.ts";
 import { startLog } from "./log.ts";
 
@@ -36,10 +40,14 @@ function dieOf(broker: Broker, thrown: unknown): void {
   const stack = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
   trace("error", "broker.defect", { stack });
   process.stderr.write(`${stack}\n`);
-  const error = new BrokerError("brokerStartFailed", "The broker has hit a defect of its own and ends.", {
-    cause: thrown,
-    details: { stack },
-  });
+  const error = new BrokerError(
+    "brokerStartFailed",
+    "The broker has hit a defect of its own and ends.",
+    {
+      cause: thrown,
+      details: { stack },
+    },
+  );
   void broker.end({ reason: error.message, error, force: true }).then(() => process.exit(1));
 }
 

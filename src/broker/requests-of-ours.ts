@@ -1,5 +1,11 @@
 import { BrokerError } from "../base/errors.ts";
-import type { BrokerHealth, BrokerRequests, BrokerState, BrokerStatus, TurnStatusEntry } from "../wire/broker-protocol.ts";
+import type {
+  BrokerHealth,
+  BrokerRequests,
+  BrokerState,
+  BrokerStatus,
+  TurnStatusEntry,
+} from "../wire/broker-protocol.ts";
 import { isRecord } from "../wire/messages.ts";
 
 /** What the `broker/…` requests need of the broker. */
@@ -32,9 +38,16 @@ export function isRequestOfOurs(method: string): boolean {
 }
 
 /** @throws BrokerError `invalidRequest` for a method that there is not. */
-export async function answerRequestOfOurs(broker: BrokerFacade, method: string, params: unknown): Promise<unknown> {
+export async function answerRequestOfOurs(
+  broker: BrokerFacade,
+  method: string,
+  params: unknown,
+): Promise<unknown> {
   if (!Object.hasOwn(handlers, method)) {
-    throw new BrokerError("invalidRequest", `There is no ${method}; there are ${Object.keys(handlers).join(", ")}.`);
+    throw new BrokerError(
+      "invalidRequest",
+      `There is no ${method}; there are ${Object.keys(handlers).join(", ")}.`,
+    );
   }
   return await handlers[method as Method](broker, params);
 }

@@ -3,7 +3,13 @@ import { BrokerError } from "../base/errors.ts";
 import { monotonicMs } from "../base/deadline.ts";
 import { trace } from "../base/trace.ts";
 import type { Draining, TurnLost, TurnStatusEntry } from "../wire/broker-protocol.ts";
-import { withId, withParams, type AnswerFrame, type NotificationFrame, type RequestFrame } from "../wire/frame.ts";
+import {
+  withId,
+  withParams,
+  type AnswerFrame,
+  type NotificationFrame,
+  type RequestFrame,
+} from "../wire/frame.ts";
 import { errorLine, isRecord, notificationLine, resultLine, toRpcError } from "../wire/messages.ts";
 import { OpenHandles, ownerOfHandle, withUpstreamHandles } from "./handles.ts";
 import { HeldEvents } from "./held-events.ts";
@@ -34,6 +40,8 @@ export interface RouterOptions {
   readonly workspace: string;
   /** Called when a turn has begun or ended. */
   readonly onTurnsChanged: () => void;
+  /** Called when a turn has started a process of its own. */
+  readonly onCommandStarted: () => void;
   /** Called when the app-server owes no answer any more. */
   readonly onAllAnswered: () => void;
 }
@@ -92,7 +100,9 @@ export class Router {
   join(peer: Peer): void {
     this.#peers.set(peer.id, peer);
     for (const frame of this.#greetings.values()) peer.deliver(frame);
-    if (this.#draining !== undefined) peer.send(notificationLine("broker/draining", this.#draining));
+    if (this.#draining !== undefined) {
+      peer.send(notificationLine("broker/draining", this.#draining));
+    }
   }
 
   /** The session has gone: what it had waiting, running and open is ended, and nothing of others' is. */
@@ -118,7 +128,9 @@ export class Router {
     if (refusal !== undefined) return peer.send(errorLine(frame.id, toRpcError(refusal)));
     if (frame.method === "thread/unsubscribe" && this.#leaveThread(peer, frame)) return;
     const forward = (): void => this.#forward(peer, this.#adapted(peer, frame), frame);
-    if (frame.method === "turn/interrupt") return this.#onceInterruptible(threadParam(frame), forward);
+    if (frame.method === "turn/interrupt") {
+      return this.#onceInterruptible(threadParam(frame), forward);
+    }
     forward();
   }
 
@@ -150,26 +162,41 @@ export class Router {
         details: { threadId: turn.threadId, turnId: turn.id ?? null, ...cause.details },
         hint: `Continue the thread with \`codex-broker run --resume ${turn.threadId}\`.`,
       });
-      const lost: TurnLost = { threadId: turn.threadId, turnId: turn.id ?? null, error: error.toJSON() };
+      const lost: TurnLost = {
+        threadId: turn.threadId,
+        turnId: turn.id ?? null,
+        error: error.toJSON(),
+      };
       const line = notificationLine("broker/turnLost", lost);
       for (const peer of this.#threads.audience(turn.threadId)) peer.send(line);
     }
-    for (const turn of [...this.#turns.all()]) this.#turns.end(turn.threadId);
+    for (const turn of this.#turns.all()) this.#turns.end(turn.threadId);
     this.upstream.close(cause);
   }
 
   #refusal(peer: Peer, frame: RequestFrame): BrokerError | undefined {
     if (this.#draining !== undefined && WORK_STARTERS.has(frame.method)) {
-      return new BrokerError("draining", `This broker takes no new work: ${this.#draining.reason}.`);
+      return new BrokerError(
+        "draining",
+        `This broker takes no new work: ${this.#draining.reason}.`,
+      );
     }
     const facts = requestFacts(frame.method);
     if (facts !== undefined && !facts.stable && !peer.experimentalApi) {
-      return new BrokerError("invalidRequest", `${frame.method} requires experimentalApi capability`);
+      return new BrokerError(
+        "invalidRequest",
+        `${frame.method} requires experimentalApi capability`,
+      );
     }
     if (this.upstream.waitingOf(peer) >= MAX_WAITING_PER_SESSION) {
-      return new BrokerError("tooManyRequests", `More than ${MAX_WAITING_PER_SESSION} requests are waiting.`);
+      return new BrokerError(
+        "tooManyRequests",
+        `More than ${MAX_WAITING_PER_SESSION} requests are waiting.`,
+      );
     }
-    return TURN_STARTERS.has(frame.method) ? this.#turnRefusal(peer, threadParam(frame)) : undefined;
+    return TURN_STARTERS.has(frame.method)
+      ? this.#turnRefusal(peer, threadParam(frame))
+      : undefined;
   }
 
   #turnRefusal(peer: Peer, threadId: string | undefined): BrokerError | undefined {
@@ -196,7 +223,9 @@ export class Router {
   #forward(peer: Peer, frame: RequestFrame, original: RequestFrame): void {
     const threadId = threadParam(frame);
     const begun =
-      TURN_STARTERS.has(frame.method) && threadId !== undefined ? this.#beginTurn(threadId, peer) : undefined;
+      TURN_STARTERS.has(frame.method) && threadId !== undefined
+        ? this.#beginTurn(threadId, peer)
+        : undefined;
     this.#handles.note(peer, frame);
     const request = {
       owner: peer,
@@ -346,12 +375,15 @@ export class Router {
     const summary = isRecord(frame.params) ? frame.params["summary"] : undefined;
     this.#greetings.set(`${frame.method} ${String(summary)}`, frame);
     const [oldest] = this.#greetings.keys();
-    if (this.#greetings.size > MAX_GREETINGS && oldest !== undefined) this.#greetings.delete(oldest);
+    if (this.#greetings.size > MAX_GREETINGS && oldest !== undefined) {
+      this.#greetings.delete(oldest);
+    }
   }
 
   /** What the event says of turns, taken down before it is told, so that a reply finds it known. */
   #observe(frame: NotificationFrame, threadId: string): void {
     this.#turns.touch(threadId);
+    if (startsProcess(frame)) this.#options.onCommandStarted();
     if (frame.method !== "turn/started") return;
     const turn = this.#turns.get(threadId) ?? this.#turns.begin(threadId, undefined);
     turn.id ??= turnIdIn(frame);
@@ -380,7 +412,12 @@ function threadBusy(turn: Turn<Peer>, peer: Peer): BrokerError {
   const ageMs = Math.round(monotonicMs() - turn.startedAt);
   const whose = turn.owner === peer ? "a turn of this session" : "a turn of another session";
   return new BrokerError("threadBusy", `Thread ${turn.threadId} is running ${whose}.`, {
-    details: { threadId: turn.threadId, turnId: turn.id ?? null, session: turn.owner?.id ?? null, ageMs },
+    details: {
+      threadId: turn.threadId,
+      turnId: turn.id ?? null,
+      session: turn.owner?.id ?? null,
+      ageMs,
+    },
   });
 }
 
@@ -401,6 +438,12 @@ function threadOfNotification(frame: NotificationFrame): string | undefined {
   let value: unknown = frame.params;
   for (const name of path.split(".")) value = isRecord(value) ? value[name] : undefined;
   return typeof value === "string" ? value : undefined;
+}
+
+function startsProcess(frame: NotificationFrame): boolean {
+  const item =
+    frame.method === "item/started" && isRecord(frame.params) ? frame.params["item"] : undefined;
+  return isRecord(item) && item["type"] === "commandExecution";
 }
 
 function turnIdIn(frame: NotificationFrame): string | undefined {

@@ -1,6 +1,12 @@
 import { trace } from "../base/trace.ts";
 import { serverRequestFacts } from "../app-server/method-table.ts";
-import { withId, withParams, type AnswerFrame, type NotificationFrame, type RequestFrame } from "../wire/frame.ts";
+import {
+  withId,
+  withParams,
+  type AnswerFrame,
+  type NotificationFrame,
+  type RequestFrame,
+} from "../wire/frame.ts";
 import { errorLine, isRecord, resultLine, type RawId } from "../wire/messages.ts";
 import { decliningAnswer } from "../wire/declining-answers.ts";
 import type { Peer } from "./peer.ts";
@@ -64,7 +70,9 @@ export class ServerRequests {
   }
 
   /** `serverRequest/resolved`, under the id by which the session knows the question. */
-  resolved(frame: NotificationFrame): { readonly frame: NotificationFrame; readonly addressee: Peer } | undefined {
+  resolved(
+    frame: NotificationFrame,
+  ): { readonly frame: NotificationFrame; readonly addressee: Peer } | undefined {
     const params = frame.params;
     if (!isRecord(params)) return undefined;
     const upstreamId = JSON.stringify(params["requestId"]);
@@ -103,7 +111,9 @@ export class ServerRequests {
   #decline(upstreamId: RawId, method: string): void {
     const declined = decliningAnswer(method);
     this.#sendUpstream(
-      "result" in declined ? resultLine(upstreamId, declined.result) : errorLine(upstreamId, declined.error),
+      "result" in declined
+        ? resultLine(upstreamId, declined.result)
+        : errorLine(upstreamId, declined.error),
     );
   }
 }

@@ -3,8 +3,17 @@ import { notificationFacts } from "../app-server/method-table.ts";
 import { BrokerError } from "../base/errors.ts";
 import { monotonicMs } from "../base/deadline.ts";
 import { trace } from "../base/trace.ts";
-import { MAX_LINE_BYTES, type BrokerHelloParams, type SessionStatus } from "../wire/broker-protocol.ts";
-import { decodeFrame, type AnswerFrame, type NotificationFrame, type RequestFrame } from "../wire/frame.ts";
+import {
+  MAX_LINE_BYTES,
+  type BrokerHelloParams,
+  type SessionStatus,
+} from "../wire/broker-protocol.ts";
+import {
+  decodeFrame,
+  type AnswerFrame,
+  type NotificationFrame,
+  type RequestFrame,
+} from "../wire/frame.ts";
 import { LineChannel } from "../wire/line-channel.ts";
 import { errorLine, isRecord, toRpcError } from "../wire/messages.ts";
 import type { Peer } from "./peer.ts";
@@ -61,7 +70,9 @@ export class Session implements Peer {
     this.#initialized = true;
     if (!isRecord(params)) return undefined;
     const { clientInfo, capabilities, broker } = params;
-    if (isRecord(clientInfo)) this.#client = `${String(clientInfo["name"])} ${String(clientInfo["version"])}`;
+    if (isRecord(clientInfo)) {
+      this.#client = `${String(clientInfo["name"])} ${String(clientInfo["version"])}`;
+    }
     if (isRecord(capabilities)) {
       this.#experimentalApi = capabilities["experimentalApi"] === true;
       const optOut = capabilities["optOutNotificationMethods"];
@@ -85,7 +96,10 @@ export class Session implements Peer {
 
   send(line: string): void {
     if (this.#channel.queuedBytes > MAX_QUEUED_BYTES) {
-      trace("warn", "session.tooSlow", { session: this.id, queuedBytes: this.#channel.queuedBytes });
+      trace("warn", "session.tooSlow", {
+        session: this.id,
+        queuedBytes: this.#channel.queuedBytes,
+      });
       return this.#channel.destroy();
     }
     this.#channel.send(line);
@@ -121,11 +135,16 @@ export class Session implements Peer {
       return this.send(errorLine(frame.id, toRpcError(error)));
     }
     if (this.#initialized) return this.#events.onRequest(this, frame);
-    this.send(errorLine(frame.id, toRpcError(new BrokerError("notInitialized", "Not initialized"))));
+    this.send(
+      errorLine(frame.id, toRpcError(new BrokerError("notInitialized", "Not initialized"))),
+    );
   }
 
   #oversized(limit: number): void {
-    const error = new BrokerError("frameTooLarge", `A message may have ${limit} bytes; this one has more.`);
+    const error = new BrokerError(
+      "frameTooLarge",
+      `A message may have ${limit} bytes; this one has more.`,
+    );
     this.send(errorLine("null", toRpcError(error)));
   }
 
@@ -139,5 +158,7 @@ export class Session implements Peer {
 }
 
 function isHelloParams(value: unknown): value is BrokerHelloParams {
-  return isRecord(value) && typeof value["nonce"] === "string" && typeof value["protocol"] === "number";
+  return (
+    isRecord(value) && typeof value["nonce"] === "string" && typeof value["protocol"] === "number"
+  );
 }

@@ -44,7 +44,9 @@ export class Threads<S extends object> {
   }
 
   subscribedTo(session: S): string[] {
-    return [...this.#subscribers].filter(([, set]) => set.has(session)).map(([threadId]) => threadId);
+    return [...this.#subscribers]
+      .filter(([, set]) => set.has(session))
+      .map(([threadId]) => threadId);
   }
 
   /** Threads that nobody hears. */

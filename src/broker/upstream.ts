@@ -2,7 +2,13 @@ import { BrokerError } from "../base/errors.ts";
 import { monotonicMs } from "../base/deadline.ts";
 import { deferred } from "../base/deferred.ts";
 import { trace } from "../base/trace.ts";
-import { decodeFrame, withId, type AnswerFrame, type NotificationFrame, type RequestFrame } from "../wire/frame.ts";
+import {
+  decodeFrame,
+  withId,
+  type AnswerFrame,
+  type NotificationFrame,
+  type RequestFrame,
+} from "../wire/frame.ts";
 import { fromRpcError, notificationLine, requestLine, type RawId } from "../wire/messages.ts";
 import { FairWindow } from "./fair-window.ts";
 
@@ -78,7 +84,10 @@ export class Upstream {
 
   /** A client's request, every byte as it came but the id. */
   forward(request: UpstreamRequest, frame: RequestFrame, settle: (outcome: Outcome) => void): void {
-    this.#admit({ ...request, line: (id) => withId(frame, id), settle, sentAt: 0, inWindow: false }, request.urgent);
+    this.#admit(
+      { ...request, line: (id) => withId(frame, id), settle, sentAt: 0, inWindow: false },
+      request.urgent,
+    );
   }
 
   /**
@@ -203,9 +212,13 @@ export class Upstream {
       if (age <= pending.limitMs) continue;
       this.#remove(id, pending);
       pending.settle(
-        new BrokerError("requestTimedOut", `The app-server did not answer ${pending.method} in time.`, {
-          details: { method: pending.method, limitMs: pending.limitMs },
-        }),
+        new BrokerError(
+          "requestTimedOut",
+          `The app-server did not answer ${pending.method} in time.`,
+          {
+            details: { method: pending.method, limitMs: pending.limitMs },
+          },
+        ),
       );
     }
     this.#pump();

@@ -86,7 +86,10 @@ export class BrokerClient {
 
   /** Runs one turn: iterate it for its events, await its `result`. */
   runTurn(options: TurnOptions): TurnRun {
-    return new TurnRun({ connection: this.#connection, inbox: this.#inbox, reconnect: this.#reconnect }, options);
+    return new TurnRun(
+      { connection: this.#connection, inbox: this.#inbox, reconnect: this.#reconnect },
+      options,
+    );
   }
 
   status(): Promise<BrokerStatus> {

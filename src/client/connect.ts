@@ -5,7 +5,6 @@ import { ensureBroker, type Ensured } from "../lifecycle/ensure.ts";
 import { readEpoch } from "../lifecycle/epoch-file.ts";
 import { resolveScope, type Scope, type ScopeOptions } from "../lifecycle/scope.ts";
 import type { BrokerLimits } from "../lifecycle/start-protocol.ts";
-import { scopeDirectory } from "../lifecycle/state-directory.ts";
 import { BrokerClient } from "./broker-client.ts";
 import { Inbox } from "./inbox.ts";
 
@@ -13,7 +12,11 @@ const DEFAULT_START_TIMEOUT_MS = 60_000;
 
 export interface ConnectOptions extends ScopeOptions {
   /** Shown by `status`. Default: this package's name and version. */
-  readonly clientInfo?: { readonly name: string; readonly title?: string; readonly version: string };
+  readonly clientInfo?: {
+    readonly name: string;
+    readonly title?: string;
+    readonly version: string;
+  };
   /** Milliseconds until a healthy broker must have been found or started. Default: 60,000. */
   readonly startTimeoutMs?: number;
   /** For a broker that this call starts; one that runs keeps its own. */
@@ -49,13 +52,20 @@ export async function connectBroker(options: ConnectOptions = {}): Promise<Broke
   }
 }
 
-async function connectOnce(scope: Scope, options: ConnectOptions, deadline: Deadline): Promise<BrokerClient> {
+async function connectOnce(
+  scope: Scope,
+  options: ConnectOptions,
+  deadline: Deadline,
+): Promise<BrokerClient> {
   const inbox = new Inbox();
   const ensured: Ensured = await ensureBroker({
     scope,
     deadline,
     introduction: {
-      clientInfo: { title: null, ...(options.clientInfo ?? { name: "codex-broker", version: BROKER_VERSION }) },
+      clientInfo: {
+        title: null,
+        ...(options.clientInfo ?? { name: "codex-broker", version: BROKER_VERSION }),
+      },
       capabilities: {
         experimentalApi: options.experimentalApi ?? false,
         requestAttestation: false,
@@ -83,7 +93,7 @@ function isReplaceable(error: unknown): boolean {
 
 /** Its last words may not have reached us over the connection; they stand in its obituary. */
 function causeInObituary(scope: Scope, epoch: number): BrokerError | undefined {
-  const reading = readEpoch(scopeDirectory(scope.stateDir, scope.key), epoch);
+  const reading = readEpoch(scope.directory, epoch);
   if (reading?.state !== "read" || reading.record.state !== "ended") return undefined;
   return reading.record.error === null ? undefined : BrokerError.fromJSON(reading.record.error);
 }

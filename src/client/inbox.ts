@@ -44,7 +44,9 @@ export class Inbox {
   }
 
   async question(method: string, params: unknown): Promise<unknown> {
-    const threadId = isRecord(params) ? (params["threadId"] ?? params["conversationId"]) : undefined;
+    const threadId = isRecord(params)
+      ? (params["threadId"] ?? params["conversationId"])
+      : undefined;
     const forThread = typeof threadId === "string" ? this.#byThread.get(threadId) : undefined;
     for (const handler of [forThread, this.questionHandler]) {
       const answer = await handler?.(method, params);

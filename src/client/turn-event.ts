@@ -43,7 +43,11 @@ export function toTurnEvent(method: string, params: Record<string, unknown>): Tu
     case "warning":
       return { type: "warning", message: String(params["message"]) };
     case "error":
-      return { type: "error", error: params["error"] as v2.TurnError, willRetry: params["willRetry"] === true };
+      return {
+        type: "error",
+        error: params["error"] as v2.TurnError,
+        willRetry: params["willRetry"] === true,
+      };
     case "turn/completed":
       return { type: "turn.completed", turn: params["turn"] as v2.Turn };
     default:

@@ -4,7 +4,6 @@ import { Deadline, monotonicMs } from "../base/deadline.ts";
 import { deferred } from "../base/deferred.ts";
 import type { Connection } from "../wire/connection.ts";
 import { isRecord, RpcError } from "../wire/messages.ts";
-import type { BrokerClient } from "./broker-client.ts";
 import { EventQueue } from "./event-queue.ts";
 import type { Inbox, QuestionHandler } from "./inbox.ts";
 import { toTurnEvent, type TurnEvent } from "./turn-event.ts";
@@ -52,7 +51,16 @@ export interface TurnResult {
 export interface TurnContext {
   readonly connection: Connection;
   readonly inbox: Inbox;
-  readonly reconnect: () => Promise<BrokerClient>;
+  /** Another connection for the same workspace, to a successor if need be. */
+  readonly reconnect: () => Promise<Reader>;
+}
+
+/** What is needed of a connection to look something up. */
+export interface Reader extends AsyncDisposable {
+  request(
+    method: "thread/turns/list",
+    params: v2.ThreadTurnsListParams,
+  ): Promise<v2.ThreadTurnsListResponse>;
 }
 
 /** Why a turn is being ended from this side. */
@@ -112,7 +120,9 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
     const { inbox, connection } = this.#context;
     const { signal, timeoutMs } = this.#options;
     const abort = (): void => this.interrupt();
-    const undo: Array<() => unknown> = [inbox.listen((method, params) => this.#hear(method, params))];
+    const undo: Array<() => unknown> = [
+      inbox.listen((method, params) => this.#hear(method, params)),
+    ];
     inbox.busy(true);
     const timer =
       timeoutMs === undefined ? undefined : setTimeout(() => this.interrupt("timedOut"), timeoutMs);
@@ -141,7 +151,12 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
 
   async #openThread(): Promise<string> {
     const { threadId, cwd, model, sandbox, approvalPolicy, ephemeral } = this.#options;
-    const shared = { cwd: cwd ?? null, model: model ?? null, sandbox: sandbox ?? null, approvalPolicy };
+    const shared = {
+      cwd: cwd ?? null,
+      model: model ?? null,
+      sandbox: sandbox ?? null,
+      approvalPolicy,
+    };
     const answer =
       threadId === undefined
         ? await this.#request("thread/start", { ...shared, ephemeral: ephemeral ?? null })
@@ -160,7 +175,8 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
 
   async #startTurn(threadId: string): Promise<void> {
     const { prompt, effort, outputSchema } = this.#options;
-    const input = typeof prompt === "string" ? [{ type: "text", text: prompt, text_elements: [] }] : prompt;
+    const input =
+      typeof prompt === "string" ? [{ type: "text", text: prompt, text_elements: [] }] : prompt;
     const answer = await this.#request("turn/start", {
       threadId,
       input,
@@ -188,7 +204,9 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
       this.#early.push([method, params]);
       return;
     }
-    for (const [earlyMethod, earlyParams] of this.#early.splice(0)) this.#hearNow(earlyMethod, earlyParams);
+    for (const [earlyMethod, earlyParams] of this.#early.splice(0)) {
+      this.#hearNow(earlyMethod, earlyParams);
+    }
     this.#hearNow(method, params);
   }
 
@@ -223,7 +241,13 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
 
   /** An early wish to end the turn is kept until its id is known. */
   #interruptIfKnown(): void {
-    if (this.#intent === undefined || this.#turnId === undefined || this.#interrupting !== undefined) return;
+    if (
+      this.#intent === undefined ||
+      this.#turnId === undefined ||
+      this.#interrupting !== undefined
+    ) {
+      return;
+    }
     const params = { threadId: this.#threadId, turnId: this.#turnId };
     this.#interrupting = this.#request("turn/interrupt", params).then(
       () => this.#boundTheEnd(),
@@ -290,7 +314,12 @@ function isLoss(error: unknown): boolean {
   return BrokerError.is(error) && LOSSES.has(error.kind);
 }
 
-const LOSSES: ReadonlySet<ErrorKind> = new Set(["connectionLost", "connectionClosed", "turnLost", "appServerExited"]);
+const LOSSES: ReadonlySet<ErrorKind> = new Set([
+  "connectionLost",
+  "connectionClosed",
+  "turnLost",
+  "appServerExited",
+]);
 
 function endedBeforeItBegan(intent: Intent): BrokerError {
   return intent === "timedOut"
@@ -300,7 +329,9 @@ function endedBeforeItBegan(intent: Intent): BrokerError {
 
 function lostAsTold(params: Record<string, unknown>): BrokerError {
   const told = params["error"];
-  if (!isRecord(told) || !isErrorKind(told["kind"])) return new BrokerError("turnLost", "The turn was lost.");
+  if (!isRecord(told) || !isErrorKind(told["kind"])) {
+    return new BrokerError("turnLost", "The turn was lost.");
+  }
   return new BrokerError(told["kind"], String(told["message"]), {
     hint: String(told["hint"]),
     ...(isRecord(told["details"]) ? { details: told["details"] } : {}),
@@ -312,8 +343,11 @@ const CONFIG_BROKEN = /failed to load configuration/i;
 /** Refusals whose cure is known become errors of ours, with the cause kept. */
 function explainRefusal(error: RpcError): BrokerError | RpcError {
   if (!CONFIG_BROKEN.test(error.message)) return error;
-  return new BrokerError("codexConfigInvalid", `Codex cannot load its configuration: ${error.message}`, {
-    cause: error,
-  });
+  return new BrokerError(
+    "codexConfigInvalid",
+    `Codex cannot load its configuration: ${error.message}`,
+    {
+      cause: error,
+    },
+  );
 }
-

@@ -60,7 +60,7 @@ export type NextStep = "use" | "wait" | "ask" | "supersede" | "fail";
 
 export interface Verdict {
   readonly verdict: VerdictName;
-  readonly then: NextStep;
+  readonly step: NextStep;
   /** In words, for people. */
   readonly reason: string;
   /** Why the broker of an ended epoch could not serve. */
@@ -92,11 +92,16 @@ type Claimed = Extract<Observation, { state: "claimed" }>;
 
 function assessClaim({ record, claimant, claimAgeMs }: Claimed, policy: Policy): Verdict {
   const who = `process ${record.claimant.pid}`;
-  if (claimant === "gone") return supersede("dead", `${who} claimed the epoch and ended before it had a broker`);
-  if (claimAgeMs > policy.claimLimitMs) {
-    return supersede("dead", `${who} claimed the epoch ${seconds(claimAgeMs)} ago and has no broker yet`);
+  if (claimant === "gone") {
+    return supersede("dead", `${who} claimed the epoch and ended before it had a broker`);
   }
-  return { verdict: "starting", then: "wait", reason: `${who} is starting a broker` };
+  if (claimAgeMs > policy.claimLimitMs) {
+    return supersede(
+      "dead",
+      `${who} claimed the epoch ${seconds(claimAgeMs)} ago and has no broker yet`,
+    );
+  }
+  return { verdict: "starting", step: "wait", reason: `${who} is starting a broker` };
 }
 
 type Serving = Extract<Observation, { state: "serving" }>;
@@ -109,7 +114,7 @@ function assessServing(seen: Serving, policy: Policy): Verdict {
     case "denied":
       return {
         verdict: "denied",
-        then: "fail",
+        step: "fail",
         reason: `the system does not allow a connection to ${record.endpoint} (${contact.code})`,
       };
     case "refused":
@@ -124,7 +129,7 @@ function assessServing(seen: Serving, policy: Policy): Verdict {
 function assessSilence({ broker, record }: Serving, forMs: number, policy: Policy): Verdict {
   if (broker === "gone") return supersede("dead", `its process ${record.broker.pid} is gone`);
   if (forMs < policy.unresponsiveAfterMs) {
-    return { verdict: "unresponsive", then: "ask", reason: `no answer for ${seconds(forMs)}` };
+    return { verdict: "unresponsive", step: "ask", reason: `no answer for ${seconds(forMs)}` };
   }
   return supersede("unresponsive", `no answer for ${seconds(forMs)}`);
 }
@@ -133,7 +138,7 @@ function assessHello(seen: Serving, hello: BrokerHello, policy: Policy): Verdict
   if (hello.protocol > BROKER_PROTOCOL) {
     return {
       verdict: "incompatible",
-      then: "fail",
+      step: "fail",
       reason: `the broker speaks protocol ${hello.protocol}, this program ${BROKER_PROTOCOL}`,
     };
   }
@@ -146,18 +151,23 @@ function assessHello(seen: Serving, hello: BrokerHello, policy: Policy): Verdict
   const silence = hello.appServer.unansweredMs;
   if (silence > 0) {
     const reason = `its app-server has not answered for ${seconds(silence)}`;
-    if (silence < policy.unresponsiveAfterMs) return { verdict: "unresponsive", then: "ask", reason };
+    if (silence < policy.unresponsiveAfterMs) {
+      return { verdict: "unresponsive", step: "ask", reason };
+    }
     return supersede("unresponsive", reason);
   }
   const drift = driftOf(seen, policy);
   if (drift !== undefined) return supersede("drifted", drift);
   if (policy.maxAgeMs > 0 && seen.ageMs > policy.maxAgeMs) {
-    return supersede("aged", `the broker is ${seconds(seen.ageMs)} old; the limit is ${seconds(policy.maxAgeMs)}`);
+    return supersede(
+      "aged",
+      `the broker is ${seconds(seen.ageMs)} old; the limit is ${seconds(policy.maxAgeMs)}`,
+    );
   }
   if (hello.state === "starting") {
-    return { verdict: "starting", then: "use", reason: "the broker's app-server is starting" };
+    return { verdict: "starting", step: "use", reason: "the broker's app-server is starting" };
   }
-  return { verdict: "usable", then: "use", reason: "the broker answers" };
+  return { verdict: "usable", step: "use", reason: "the broker answers" };
 }
 
 function driftOf({ record, fingerprint }: Serving, policy: Policy): string | undefined {
@@ -186,7 +196,7 @@ function numbersOf(version: string): number[] {
 }
 
 function supersede(verdict: VerdictName, reason: string): Verdict {
-  return { verdict, then: "supersede", reason };
+  return { verdict, step: "supersede", reason };
 }
 
 function seconds(ms: number): string {

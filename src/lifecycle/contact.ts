@@ -16,7 +16,11 @@ import type { ServingRecord } from "./epoch-file.ts";
 
 /** How a client introduces itself, and what it does with what comes in. */
 export interface Introduction {
-  readonly clientInfo: { readonly name: string; readonly title: string | null; readonly version: string };
+  readonly clientInfo: {
+    readonly name: string;
+    readonly title: string | null;
+    readonly version: string;
+  };
   readonly capabilities: Readonly<Record<string, unknown>>;
   readonly handlers: Pick<ConnectionOptions, "onNotification" | "onRequest" | "onBusy">;
 }

@@ -3,6 +3,7 @@ import { asBrokerError, BrokerError } from "../base/errors.ts";
 import { Deadline, monotonicMs, pause } from "../base/deadline.ts";
 import { trace } from "../base/trace.ts";
 import { BROKER_VERSION } from "../base/version.ts";
+import { fingerprintOf } from "../os/fingerprint.ts";
 import { ensurePrivateDirectory } from "../os/private-directory.ts";
 import { livenessOf } from "../os/process-identity.ts";
 import { assess, type Observation, type Policy, type Verdict } from "./assess.ts";
@@ -16,11 +17,9 @@ import {
   type EpochReading,
   type ServingRecord,
 } from "./epoch-file.ts";
-import { fingerprintOf } from "./fingerprint.ts";
 import type { Scope } from "./scope.ts";
 import { spawnBroker } from "./spawn-broker.ts";
 import { DEFAULT_LIMITS, type BrokerLimits, type StartOrder } from "./start-protocol.ts";
-import { scopeDirectory } from "./state-directory.ts";
 
 /** One question to a broker that may be slow; the next one follows at once. */
 const HELLO_TIMEOUT_MS = 2_000;
@@ -67,7 +66,7 @@ export async function ensureBroker(options: EnsureOptions): Promise<Ensured> {
   const { scope, introduction, signal } = options;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const deadline = options.deadline ?? Deadline.after(DEFAULT_START_TIMEOUT_MS);
-  const scopeDir = prepareScopeDirectory(scope);
+  prepareScopeDirectory(scope);
   const policy = policyOf(limits);
   const waits = new Waits();
   const calledAt = Date.now();
@@ -79,17 +78,21 @@ export async function ensureBroker(options: EnsureOptions): Promise<Ensured> {
     if (deadline.expired) throw tooLate(seen.verdict);
     const { verdict, observation, link } = seen;
     trace("debug", "ensure.verdict", { ...verdict });
-    if (verdict.then === "use" && link !== undefined && observation.state === "serving") {
-      return { record: observation.record, link, started: observation.record.epoch === startedEpoch };
+    if (verdict.step === "use" && link !== undefined && observation.state === "serving") {
+      return {
+        record: observation.record,
+        link,
+        started: observation.record.epoch === startedEpoch,
+      };
     }
-    if (verdict.then === "fail") throw failure(verdict, observation);
-    if (verdict.then === "supersede") {
+    if (verdict.step === "fail") throw failure(verdict, observation);
+    if (verdict.step === "supersede") {
       throwIfStartFailedMeanwhile(observation, calledAt);
-      const claim = claimEpoch(scopeDir, epochOf(observation));
+      const claim = claimEpoch(scope.directory, epochOf(observation));
       if (claim === undefined) continue;
       trace("info", "ensure.superseding", { epoch: claim.epoch, reason: verdict.reason });
       startedEpoch = claim.epoch;
-      await startBroker({ scope, claim, limits }, scopeDir, deadline, options.env ?? process.env);
+      await startBroker({ scope, claim, limits }, deadline, options.env ?? process.env);
       continue;
     }
     await pause(waits.nextPauseMs(), signal);
@@ -98,16 +101,17 @@ export async function ensureBroker(options: EnsureOptions): Promise<Ensured> {
 
 async function startBroker(
   order: StartOrder,
-  scopeDir: string,
   deadline: Deadline,
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
   try {
-    await spawnBroker(order, scopeDir, deadline, env);
+    await spawnBroker(order, deadline, env);
   } catch (thrown) {
     const error = asBrokerError(thrown, "brokerStartFailed");
     // A broker that is only slow may still come up under this claim.
-    if (error.kind !== "brokerUnavailable") writeUpFailedStart(scopeDir, order.claim, error);
+    if (error.kind !== "brokerUnavailable") {
+      writeUpFailedStart(order.scope.directory, order.claim, error);
+    }
     throw error;
   }
 }
@@ -180,8 +184,7 @@ async function look(
   waits: Waits,
   keepLink = false,
 ): Promise<Seen> {
-  const scopeDir = scopeDirectory(scope.stateDir, scope.key);
-  const reading = newestEpoch(scopeDir);
+  const reading = newestEpoch(scope.directory);
   if (reading?.state !== "read" || reading.record.state !== "serving") {
     const observation = observeFile(reading, waits);
     return { observation, verdict: assess(observation, policy) };
@@ -202,7 +205,7 @@ async function look(
   };
   const verdict = assess(observation, policy);
   if (contacted.link === undefined) return { observation, verdict };
-  if (verdict.then === "use" || keepLink) return { observation, verdict, link: contacted.link };
+  if (verdict.step === "use" || keepLink) return { observation, verdict, link: contacted.link };
   contacted.link.connection.close();
   return { observation, verdict };
 }
@@ -243,15 +246,19 @@ function throwIfStartFailedMeanwhile(observation: Observation, calledAt: number)
 }
 
 function failure(verdict: Verdict, observation: Observation): BrokerError {
-  const details = { ...(observation.state === "serving" ? { endpoint: observation.record.endpoint } : {}) };
+  const details = observation.state === "serving" ? { endpoint: observation.record.endpoint } : {};
   const kind = verdict.verdict === "denied" ? "sandboxDenied" : "protocolMismatch";
   return new BrokerError(kind, `No broker can be used: ${verdict.reason}.`, { details });
 }
 
 function tooLate(verdict: Verdict): BrokerError {
-  return new BrokerError("brokerUnavailable", `No broker could be had in time: ${verdict.reason}.`, {
-    details: { verdict: verdict.verdict },
-  });
+  return new BrokerError(
+    "brokerUnavailable",
+    `No broker could be had in time: ${verdict.reason}.`,
+    {
+      details: { verdict: verdict.verdict },
+    },
+  );
 }
 
 function policyOf(limits: BrokerLimits): Policy {
@@ -263,11 +270,7 @@ function policyOf(limits: BrokerLimits): Policy {
   };
 }
 
-function prepareScopeDirectory(scope: Scope): string {
-  const scopeDir = scopeDirectory(scope.stateDir, scope.key);
-  for (const directory of [scope.stateDir, path.dirname(scopeDir), scopeDir]) {
-    ensurePrivateDirectory(directory);
-  }
-  return scopeDir;
+function prepareScopeDirectory(scope: Scope): void {
+  const { stateDir, directory } = scope;
+  for (const each of [stateDir, path.dirname(directory), directory]) ensurePrivateDirectory(each);
 }
-

@@ -2,10 +2,63 @@ import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import * as v from "valibot";
-import { errnoOf, ERROR_KINDS, messageOf, type ErrorKind } from "../base/errors.ts";
+import {
+  errnoOf,
+  isErrorKind,
+  messageOf,
+  type BrokerErrorJson,
+  type ErrorKind,
+} from "../base/errors.ts";
 import { publishNew, publishOver, removeIfThere } from "../os/atomic-file.ts";
 import { unusable } from "../os/private-directory.ts";
-import { ownIdentity } from "../os/process-identity.ts";
+import { ownIdentity, type ProcessIdentity } from "../os/process-identity.ts";
+
+interface Claim {
+  readonly epoch: number;
+  /** Secret: proves a broker to its clients. It leaves this file only as an HMAC. */
+  readonly token: string;
+  readonly claimant: ProcessIdentity;
+  /** Like all times here: ISO 8601. */
+  readonly claimedAt: string;
+}
+
+interface Service {
+  readonly instance: string;
+  readonly broker: ProcessIdentity;
+  readonly endpoint: string;
+  /** A fixed path that leads to `endpoint` and, after a rotation, to the successor's. */
+  readonly current: string | null;
+  readonly startedAt: string;
+  readonly workspace: string;
+  readonly codex: string;
+  /** What the codex binary looked like at the start: size and time of change. */
+  readonly fingerprint: string;
+  readonly versions: { readonly broker: string; readonly build: string; readonly node: string };
+}
+
+/** Somebody is about to start a broker. */
+export interface ClaimedRecord extends Claim {
+  readonly state: "claimed";
+}
+
+/** A broker listens. */
+export interface ServingRecord extends Claim, Service {
+  readonly state: "serving";
+}
+
+/** The obituary. What the broker had not got to yet is absent. */
+export interface EndedRecord extends Claim, Partial<Service> {
+  readonly state: "ended";
+  readonly reason: string;
+  readonly at: string;
+  /** Of the app-server; null when there was none, or nobody saw it end. */
+  readonly exit: { readonly code: number | null; readonly signal: string | null } | null;
+  /** Why it could not begin to serve; null for one that did, however it ended. */
+  readonly error: BrokerErrorJson | null;
+  readonly stderrTail: string;
+}
+
+export type EpochRecord = ClaimedRecord | ServingRecord | EndedRecord;
 
 const identitySchema = v.object({
   pid: v.pipe(v.number(), v.integer(), v.minValue(1)),
@@ -16,56 +69,46 @@ const identitySchema = v.object({
 });
 
 const errorSchema = v.object({
-  kind: v.picklist(ERROR_KINDS as [ErrorKind, ...ErrorKind[]]),
+  kind: v.custom<ErrorKind>(isErrorKind),
   message: v.string(),
   retryable: v.boolean(),
   hint: v.string(),
   details: v.record(v.string(), v.unknown()),
 });
 
-const claimEntries = {
+const claim = {
   epoch: v.pipe(v.number(), v.integer(), v.minValue(1)),
-  /** Secret: proves a broker to its clients. It leaves this file only as an HMAC. */
   token: v.pipe(v.string(), v.minLength(32)),
   claimant: identitySchema,
   claimedAt: v.string(),
 };
 
-const servingEntries = {
-  ...claimEntries,
+const service = {
   instance: v.string(),
   broker: identitySchema,
   endpoint: v.string(),
-  /** A fixed path that leads to `endpoint` and, after a rotation, to the successor's. */
   current: v.nullable(v.string()),
   startedAt: v.string(),
   workspace: v.string(),
   codex: v.string(),
-  /** What the codex binary looked like at the start: size and time of change. */
   fingerprint: v.string(),
   versions: v.object({ broker: v.string(), build: v.string(), node: v.string() }),
 };
 
-const claimedSchema = v.object({ state: v.literal("claimed"), ...claimEntries });
-const servingSchema = v.object({ state: v.literal("serving"), ...servingEntries });
-const endedSchema = v.object({
-  ...v.partial(v.object(servingEntries)).entries,
-  ...claimEntries,
-  state: v.literal("ended"),
-  reason: v.string(),
-  at: v.string(),
-  exit: v.nullable(v.object({ code: v.nullable(v.number()), signal: v.nullable(v.string()) })),
-  /** Why it could not begin to serve; null for one that did, however it ended. */
-  error: v.nullable(errorSchema),
-  stderrTail: v.string(),
-});
-
-const recordSchema = v.variant("state", [claimedSchema, servingSchema, endedSchema]);
-
-export type ClaimedRecord = v.InferOutput<typeof claimedSchema>;
-export type ServingRecord = v.InferOutput<typeof servingSchema>;
-export type EndedRecord = v.InferOutput<typeof endedSchema>;
-export type EpochRecord = ClaimedRecord | ServingRecord | EndedRecord;
+const recordSchema = v.variant("state", [
+  v.object({ state: v.literal("claimed"), ...claim }),
+  v.object({ state: v.literal("serving"), ...claim, ...service }),
+  v.object({
+    ...v.partial(v.object(service)).entries,
+    ...claim,
+    state: v.literal("ended"),
+    reason: v.string(),
+    at: v.string(),
+    exit: v.nullable(v.object({ code: v.nullable(v.number()), signal: v.nullable(v.string()) })),
+    error: v.nullable(errorSchema),
+    stderrTail: v.string(),
+  }),
+]);
 
 export type EpochReading =
   | { readonly state: "read"; readonly epoch: number; readonly record: EpochRecord }
@@ -124,7 +167,7 @@ export function decodeEpoch(epoch: number, text: string): EpochReading {
   if (parsed.output.epoch !== epoch) {
     return { state: "unreadable", epoch, why: `it names epoch ${parsed.output.epoch}` };
   }
-  return { state: "read", epoch, record: parsed.output };
+  return { state: "read", epoch, record: parsed.output as EpochRecord };
 }
 
 export function newestEpoch(scopeDir: string): EpochReading | undefined {

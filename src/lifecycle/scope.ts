@@ -4,7 +4,7 @@ import { homedir } from "node:os";
 import path from "node:path";
 import { locateCodex } from "../app-server/locate.ts";
 import { BrokerError } from "../base/errors.ts";
-import { stateDirectory } from "./state-directory.ts";
+import { scopeDirectory, stateDirectory } from "./state-directory.ts";
 
 /** What must be equal for two clients to share one broker. */
 export interface Scope {
@@ -19,6 +19,8 @@ export interface Scope {
   readonly codex: string;
   readonly label: string | null;
   readonly stateDir: string;
+  /** Below the state directory: the epoch files and logs of this scope. */
+  readonly directory: string;
 }
 
 export interface ScopeOptions {
@@ -40,7 +42,6 @@ export function resolveScope(options: ScopeOptions = {}): Scope {
   const codexHome = codexHomeOf(env);
   const codex = locateCodex({
     env,
-    from: workspace,
     ...(options.codex === undefined ? {} : { explicit: options.codex }),
   }).path;
   const label = options.label ?? null;
@@ -54,7 +55,16 @@ export function resolveScope(options: ScopeOptions = {}): Scope {
   };
   const key = createHash("sha256").update(JSON.stringify(identity)).digest("hex").slice(0, 32);
   const stateDir = stateDirectory(env).path;
-  return { key, shortKey: key.slice(0, 12), workspace, codexHome, codex, label, stateDir };
+  return {
+    key,
+    shortKey: key.slice(0, 12),
+    workspace,
+    codexHome,
+    codex,
+    label,
+    stateDir,
+    directory: scopeDirectory(stateDir, key),
+  };
 }
 
 /** The git top level that the directory is in, else the directory itself; symbolic links resolved. */

@@ -1,10 +1,10 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
-import path from "node:path";
 import type { Duplex } from "node:stream";
 import { BrokerError, messageOf } from "../base/errors.ts";
 import type { Deadline } from "../base/deadline.ts";
 import { deferred } from "../base/deferred.ts";
+import { neutralDirectory } from "../os/neutral-directory.ts";
 import { LineSplitter } from "../wire/line-splitter.ts";
 import { brokerProgram } from "./broker-program.ts";
 import { epochLogPath } from "./epoch-file.ts";
@@ -25,11 +25,10 @@ const NOT_INHERITED = ["NODE_OPTIONS", "NODE_CHANNEL_FD", "NODE_UNIQUE_ID", "NOD
  */
 export async function spawnBroker(
   order: StartOrder,
-  scopeDir: string,
   deadline: Deadline,
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
-  const logPath = epochLogPath(scopeDir, order.claim.epoch);
+  const logPath = epochLogPath(order.scope.directory, order.claim.epoch);
   const child = launch(order, logPath, env);
   const outcome = deferred<StartReport>();
   child.once("error", outcome.reject);
@@ -45,9 +44,13 @@ export async function spawnBroker(
   } catch (error) {
     throw BrokerError.is(error)
       ? error
-      : new BrokerError("brokerStartFailed", `The broker could not be started: ${messageOf(error)}.`, {
-          cause: error,
-        });
+      : new BrokerError(
+          "brokerStartFailed",
+          `The broker could not be started: ${messageOf(error)}.`,
+          {
+            cause: error,
+          },
+        );
   } finally {
     pipe.destroy();
     child.unref();
@@ -71,11 +74,6 @@ function launch(order: StartOrder, logPath: string, env: NodeJS.ProcessEnv): Chi
   }
 }
 
-/** A directory that nobody wants to delete: a process in a workspace would make it undeletable on Windows. */
-export function neutralDirectory(): string {
-  return path.parse(process.execPath).root;
-}
-
 function inheritable(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept = { ...env };
   for (const name of NOT_INHERITED) delete kept[name];
@@ -96,8 +94,12 @@ function readOneLine(pipe: Duplex, onReport: (report: StartReport) => void): voi
   pipe.on("error", () => {});
 }
 
-function endedWithoutWord(code: number | null, signal: string | null, logPath: string): BrokerError {
-  const how = signal === null ? `exit code ${code}` : `signal ${signal}`;
+function endedWithoutWord(
+  code: number | null,
+  signal: string | null,
+  logPath: string,
+): BrokerError {
+  const how = signal === null ? `exit code ${String(code)}` : `signal ${signal}`;
   const tail = tailOf(logPath);
   return new BrokerError("brokerStartFailed", `The broker ended before it listened (${how}).`, {
     details: { code, signal, log: logPath, tail },
@@ -113,7 +115,11 @@ function tailOf(file: string): string {
 }
 
 function tooSlow(epoch: number): BrokerError {
-  return new BrokerError("brokerUnavailable", `The broker of epoch ${epoch} did not listen in time.`, {
-    details: { epoch },
-  });
+  return new BrokerError(
+    "brokerUnavailable",
+    `The broker of epoch ${epoch} did not listen in time.`,
+    {
+      details: { epoch },
+    },
+  );
 }

@@ -17,7 +17,9 @@ export interface StateDirectory {
  */
 export function stateDirectory(env: NodeJS.ProcessEnv = process.env): StateDirectory {
   const chosen = env["CODEX_BROKER_STATE_DIR"];
-  if (chosen !== undefined && chosen !== "") return { path: path.resolve(chosen), overridden: true };
+  if (chosen !== undefined && chosen !== "") {
+    return { path: path.resolve(chosen), overridden: true };
+  }
   return { path: path.join(home(), ...placeBelowHome(env)), overridden: false };
 }
 

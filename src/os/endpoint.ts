@@ -33,7 +33,10 @@ export interface EndpointNaming {
  */
 export function chooseEndpoint(naming: EndpointNaming): Endpoint {
   if (process.platform === "win32") {
-    return { address: `\\\\.\\pipe\\codex-broker-${randomBytes(16).toString("hex")}`, current: null };
+    return {
+      address: `\\\\.\\pipe\\codex-broker-${randomBytes(16).toString("hex")}`,
+      current: null,
+    };
   }
   const { shortKey, epoch, instance } = naming;
   const name = `${shortKey}.${epoch}.${instance.slice(0, 6)}.sock`;
@@ -57,7 +60,9 @@ export function socketDirectories(stateDir: string): string[] {
   const uid = process.getuid?.() ?? userInfo().uid;
   return [
     path.join(stateDir, "run"),
-    ...(runtime !== undefined && path.isAbsolute(runtime) ? [path.join(runtime, "codex-broker")] : []),
+    ...(runtime !== undefined && path.isAbsolute(runtime)
+      ? [path.join(runtime, "codex-broker")]
+      : []),
     `/tmp/codex-broker-${uid}`,
   ];
 }

@@ -39,7 +39,9 @@ export function ownIdentity(): ProcessIdentity {
 export function livenessOf(identity: ProcessIdentity): Liveness {
   const here = ownIdentity();
   if (identity.hostId !== here.hostId) return "unknown";
-  if (identity.bootId !== null && here.bootId !== null && identity.bootId !== here.bootId) return "gone";
+  if (identity.bootId !== null && here.bootId !== null && identity.bootId !== here.bootId) {
+    return "gone";
+  }
   if (identity.pidNamespace !== here.pidNamespace) return "unknown";
   if (process.platform === "linux") return livenessByProc(identity);
   return pidExists(identity.pid) ? "unknown" : "gone";

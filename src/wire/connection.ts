@@ -47,7 +47,9 @@ export class Connection {
       {
         onLine: (line) => this.#receive(line),
         onOversizedLine: (limit) =>
-          this.#fail(new BrokerError("frameTooLarge", `A message of more than ${limit} bytes arrived.`)),
+          this.#fail(
+            new BrokerError("frameTooLarge", `A message of more than ${limit} bytes arrived.`),
+          ),
         onEnd: (cause) => this.#settle(connectionLost(cause)),
       },
       options.maxLineBytes,
@@ -81,7 +83,10 @@ export class Connection {
       if (options.deadline === undefined) return await answer.promise;
       return await options.deadline.race(
         answer.promise,
-        () => new BrokerError("requestTimedOut", `No answer to ${method} in time.`, { details: { method } }),
+        () =>
+          new BrokerError("requestTimedOut", `No answer to ${method} in time.`, {
+            details: { method },
+          }),
       );
     } finally {
       options.signal?.removeEventListener("abort", abort);

@@ -54,7 +54,11 @@ export function decodeFrame(line: Buffer): Frame | FrameFault {
     return fault(null, "parseError", "The line is not valid JSON.", cause);
   }
   if (!isRecord(value)) {
-    return fault(null, "invalidRequest", "A message is one JSON object; batches are not supported.");
+    return fault(
+      null,
+      "invalidRequest",
+      "A message is one JSON object; batches are not supported.",
+    );
   }
   return classify(text, value);
 }
@@ -65,13 +69,21 @@ function classify(text: string, value: Record<string, unknown>): Frame | FrameFa
   const idSpan = idSpans[0];
   const id = idSpan === undefined ? undefined : text.slice(idSpan.start, idSpan.end);
   if (id !== undefined && !isUsableId(id)) {
-    return fault(null, "invalidRequest", `An id is a string or a 64-bit integer, not ${id.slice(0, 40)}.`);
+    return fault(
+      null,
+      "invalidRequest",
+      `An id is a string or a 64-bit integer, not ${id.slice(0, 40)}.`,
+    );
   }
   const method = value["method"];
   if (method !== undefined) {
-    if (typeof method !== "string") return fault(id ?? null, "invalidRequest", "The method is not a string.");
+    if (typeof method !== "string") {
+      return fault(id ?? null, "invalidRequest", "The method is not a string.");
+    }
     const params = value["params"];
-    if (id === undefined || idSpan === undefined) return { kind: "notification", text, method, params };
+    if (id === undefined || idSpan === undefined) {
+      return { kind: "notification", text, method, params };
+    }
     return { kind: "request", text, id, idSpan, method, params };
   }
   if (id === undefined || idSpan === undefined) {
@@ -93,7 +105,10 @@ export function withId(frame: RequestFrame | AnswerFrame, id: RawId): string {
 }
 
 /** The message with other params and every other byte as it was. */
-export function withParams<F extends RequestFrame | NotificationFrame>(frame: F, params: unknown): F {
+export function withParams<F extends RequestFrame | NotificationFrame>(
+  frame: F,
+  params: unknown,
+): F {
   const span = spansOf(frame.text, "params")[0];
   const json = JSON.stringify(params);
   const text =
@@ -125,7 +140,9 @@ function isUsableId(raw: RawId): boolean {
 }
 
 function isErrorObject(value: unknown): value is RpcErrorObject {
-  return isRecord(value) && typeof value["code"] === "number" && typeof value["message"] === "string";
+  return (
+    isRecord(value) && typeof value["code"] === "number" && typeof value["message"] === "string"
+  );
 }
 
 function fault(

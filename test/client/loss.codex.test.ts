@@ -1,7 +1,9 @@
+import { readlinkSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { BrokerError, type TurnRun } from "../../src/index.ts";
-import { monotonicMs } from "../../src/base/deadline.ts";
+import { monotonicMs, pause } from "../../src/base/deadline.ts";
 import { readStat } from "../../src/os/proc-stat.ts";
+import { listProcesses } from "../../src/os/process-tree.ts";
 import { eventually } from "../support/eventually.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { makeWorld, type World } from "../support/world.ts";
@@ -11,12 +13,26 @@ guardAgainstLeaks();
 /** What the design promises wherever somebody waits. */
 const TOLD_WITHIN_MS = 200;
 
+/** The broker looks at what was started 0.1 s after it was announced; nothing tells that it has. */
+const NOTED_WITHIN_MS = 300;
+
+function cwdOf(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`);
+  } catch {
+    return undefined;
+  }
+}
+
 async function running(turn: TurnRun): Promise<void> {
   for await (const event of turn) if (event.type === "message.delta") return;
   throw new Error("the turn ended before it said anything");
 }
 
-async function killAndTime(pid: number, turn: TurnRun): Promise<{ error: BrokerError; ms: number }> {
+async function killAndTime(
+  pid: number,
+  turn: TurnRun,
+): Promise<{ error: BrokerError; ms: number }> {
   const at = monotonicMs();
   process.kill(pid, "SIGKILL");
   const error = await turn.result.then(
@@ -27,7 +43,10 @@ async function killAndTime(pid: number, turn: TurnRun): Promise<{ error: BrokerE
   return { error, ms: monotonicMs() - at };
 }
 
-async function midTurn(world: World, prompt = "slow: 200x50ms tick"): Promise<{ turn: TurnRun; pids: Pids }> {
+async function midTurn(
+  world: World,
+  prompt = "slow: 200x50ms tick",
+): Promise<{ turn: TurnRun; pids: Pids }> {
   const client = await world.connect();
   const turn = client.runTurn({ prompt });
   await running(turn);
@@ -48,8 +67,12 @@ describe("when somebody dies in the middle of a turn", () => {
     const { turn, pids } = await midTurn(world);
     const { error, ms } = await killAndTime(pids.appServer, turn);
     expect(error.kind).toBe("turnLost");
-    expect(error.details).toMatchObject({ signal: "SIGKILL", threadId: turn.threadId, turnId: turn.turnId });
-    expect(error.hint).toContain(`--resume ${turn.threadId}`);
+    expect(error.details).toMatchObject({
+      signal: "SIGKILL",
+      threadId: turn.threadId,
+      turnId: turn.turnId,
+    });
+    expect(error.hint).toContain(`--resume ${String(turn.threadId)}`);
     expect(ms).toBeLessThan(TOLD_WITHIN_MS);
     await eventually(gone(pids.broker), "the broker ends");
   });
@@ -93,8 +116,34 @@ describe("when somebody dies in the middle of a turn", () => {
     const { pid } = await client.status();
     process.kill(pid, "SIGKILL");
     expect((await client.closed).kind).toBe("connectionLost");
-    await expect(client.request("thread/loaded/list", {})).rejects.toMatchObject({ kind: "connectionLost" });
+    await expect(client.request("thread/loaded/list", {})).rejects.toMatchObject({
+      kind: "connectionLost",
+    });
   });
+});
+
+describe("what a turn had started", () => {
+  test.each(["broker", "appServer"] as const)(
+    "F18: a killed %s leaves no running command behind",
+    async (victim) => {
+      await using world = await makeWorld();
+      const client = await world.connect();
+      const turn = client.runTurn({ prompt: "shell: sleep 600 & sleep 601" });
+      turn.result.catch(() => {});
+      for await (const event of turn)
+        if (event.type === "item.started") if (event.item.type === "commandExecution") break;
+      const sleepers = (): string[] =>
+        (listProcesses() ?? [])
+          .filter(({ comm, pid }) => comm === "sleep" && cwdOf(pid) === world.workspace)
+          .map(String);
+      await eventually(() => sleepers().length === 2, "the command runs");
+      await pause(NOTED_WITHIN_MS);
+      const status = await client.status();
+      process.kill(victim === "broker" ? status.pid : (status.appServer.pid ?? 0), "SIGKILL");
+      await client.closed;
+      await eventually(() => sleepers().length === 0, "the command ends");
+    },
+  );
 });
 
 describe("a turn that is told to end", () => {

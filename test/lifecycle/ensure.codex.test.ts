@@ -4,7 +4,6 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { epochPath, listEpochs } from "../../src/lifecycle/epoch-file.ts";
 import { resolveScope } from "../../src/lifecycle/scope.ts";
-import { scopeDirectory } from "../../src/lifecycle/state-directory.ts";
 import { eventually } from "../support/eventually.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { runNode } from "../support/node-process.ts";
@@ -32,8 +31,7 @@ async function askAtOnce(world: World, count: number): Promise<Answer[]> {
 }
 
 function scopeDirOf(world: World): string {
-  const scope = resolveScope({ cwd: world.workspace, env: world.env });
-  return scopeDirectory(scope.stateDir, scope.key);
+  return resolveScope({ cwd: world.workspace, env: world.env }).directory;
 }
 
 describe("however many ask at once", () => {
@@ -47,23 +45,34 @@ describe("however many ask at once", () => {
     expect(livingBrokers(world.stateDir)).toHaveLength(1);
   });
 
-  test("F01 F10 S1: 20 processes past a killed broker get one successor", { timeout: 120_000 }, async () => {
-    await using world = await makeWorld();
-    const first = await world.connect();
-    const { pid } = await first.status();
-    process.kill(pid, "SIGKILL");
-    await first.closed;
-    const answers = await askAtOnce(world, 20);
-    expect(new Set(answers.map(({ instance }) => instance)).size).toBe(1);
-    expect(answers[0]?.instance).not.toBe(first.instance);
-    expect(livingBrokers(world.stateDir)).toHaveLength(1);
-    await eventually(() => readdirSync(join(world.stateDir, "run")).length === 2, "only its socket and link stay");
-  });
+  test(
+    "F01 F10 S1: 20 processes past a killed broker get one successor",
+    { timeout: 120_000 },
+    async () => {
+      await using world = await makeWorld();
+      const first = await world.connect();
+      const { pid } = await first.status();
+      process.kill(pid, "SIGKILL");
+      await first.closed;
+      const answers = await askAtOnce(world, 20);
+      expect(new Set(answers.map(({ instance }) => instance)).size).toBe(1);
+      expect(answers[0]?.instance).not.toBe(first.instance);
+      expect(livingBrokers(world.stateDir)).toHaveLength(1);
+      await eventually(
+        () => readdirSync(join(world.stateDir, "run")).length === 2,
+        "only its socket and link stay",
+      );
+    },
+  );
 
   test("all who wait for a start that fails are told why, and do not try it again in turn", async () => {
-    await using world = await makeWorld({ codex: fileURLToPath(new URL("../fixtures/no-codex.mjs", import.meta.url)) });
+    await using world = await makeWorld({
+      codex: fileURLToPath(new URL("../fixtures/no-codex.mjs", import.meta.url)),
+    });
     const answers = await askAtOnce(world, 8);
-    expect(new Set(answers.map(({ error }) => error?.kind))).toEqual(new Set(["appServerStartFailed"]));
+    expect(new Set(answers.map(({ error }) => error?.kind))).toEqual(
+      new Set(["appServerStartFailed"]),
+    );
     expect(listEpochs(scopeDirOf(world)).length).toBeLessThan(4);
   });
 });
@@ -76,16 +85,19 @@ describe("an epoch file that is not what it should be", () => {
     "of another format": '{"version":99,"state":"serving"}',
     "of another epoch": JSON.stringify({ state: "claimed", epoch: 3, token: "0".repeat(64) }),
   };
-  test.each(Object.entries(oddities))("F56 S3: one that is %s is superseded once", async (_what, text) => {
-    await using world = await makeWorld();
-    const scopeDir = scopeDirOf(world);
-    mkdirSync(scopeDir, { recursive: true, mode: 0o700 });
-    writeFileSync(epochPath(scopeDir, 7), text);
-    await using client = await world.connect();
-    expect(client.epoch).toBe(8);
-    await using again = await world.connect();
-    expect(again.instance).toBe(client.instance);
-  });
+  test.each(Object.entries(oddities))(
+    "F56 S3: one that is %s is superseded once",
+    async (_what, text) => {
+      await using world = await makeWorld();
+      const scopeDir = scopeDirOf(world);
+      mkdirSync(scopeDir, { recursive: true, mode: 0o700 });
+      writeFileSync(epochPath(scopeDir, 7), text);
+      await using client = await world.connect();
+      expect(client.epoch).toBe(8);
+      await using again = await world.connect();
+      expect(again.instance).toBe(client.instance);
+    },
+  );
 
   test("F91 F95: a record of another host is superseded and nobody is signalled", async () => {
     await using world = await makeWorld();
@@ -93,7 +105,13 @@ describe("an epoch file that is not what it should be", () => {
     try {
       const scopeDir = scopeDirOf(world);
       mkdirSync(scopeDir, { recursive: true, mode: 0o700 });
-      const elsewhere = { pid: stranger.pid, startTime: "1", hostId: "elsewhere", bootId: null, pidNamespace: null };
+      const elsewhere = {
+        pid: stranger.pid,
+        startTime: "1",
+        hostId: "elsewhere",
+        bootId: null,
+        pidNamespace: null,
+      };
       const record = {
         state: "serving",
         epoch: 1,

@@ -44,7 +44,7 @@ describe("the table", () => {
     ["client/turn.ts", 'import { type A } from "../app-server/generated/v2.ts";'],
     ["client/turn.ts", 'import type { A } from "../app-server/generated/methods.ts";'],
     ["broker/a.ts", 'import { ensure } from "../lifecycle/ensure.ts";'],
-    ["lifecycle/scope.ts", 'import { a } from "../app-server/locate.ts";'],
+    ["lifecycle/scope.ts", 'import { a } from "../app-server/child.ts";'],
     ["wire/connection.ts", 'import { connect } from "node:net";'],
     ["wire/connection.ts", 'import { spawn } from "child_process";'],
     ["base/errors.ts", 'import { readFile } from "node:fs/promises";'],

@@ -52,7 +52,11 @@ export const importTable: readonly Row[] = [
   },
   { from: "os", may: ["base"] },
   { from: "app-server", may: ["base", "wire", "os"] },
-  { from: "lifecycle", may: ["base", "wire", "os"] },
+  {
+    from: "lifecycle",
+    // A client must know which codex it means before it knows which broker.
+    may: ["base", "wire", "os", { folder: "app-server", only: ["locate.ts"] }],
+  },
   { from: "jobs", may: ["base", "wire", "os"] },
   {
     from: "broker",
@@ -62,7 +66,7 @@ export const importTable: readonly Row[] = [
       "os",
       "app-server",
       "jobs",
-      { folder: "lifecycle", only: ["scope.ts", "epoch-file.ts", "retire.ts"] },
+      { folder: "lifecycle", only: ["scope.ts", "epoch-file.ts", "start-protocol.ts", "retire.ts"] },
     ],
   },
   { from: "client", may: ["base", "wire", "lifecycle", generatedTypes] },

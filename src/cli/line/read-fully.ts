@@ -1,7 +1,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { BrokerError, EXIT } from "../../base/errors.ts";
 import { BROKER_VERSION } from "../../base/version.ts";
-import { Output } from "../output/output.ts";
+import { out } from "../output/output.ts";
 import type { Arguments, CommandSpec, Example, OptionSpec, OptionValue } from "./option-spec.ts";
 
 export interface Reading {
@@ -103,7 +103,6 @@ function withAttachedValues(commands: readonly CommandSpec[], argv: readonly str
 }
 
 function configure(command: Command): void {
-  const out = new Output(process.stdout);
   const title = (text: string): string => out.paint("bold", text);
   command
     .exitOverride()
@@ -124,7 +123,6 @@ function termOf({ required, variadic, name }: Command["registeredArguments"][num
 }
 
 function examplesText(examples: readonly Example[]): string {
-  const out = new Output(process.stdout);
   const width = Math.max(...examples.map(({ line }) => line.length));
   const lines = examples.map(({ line, does }) => `  ${line.padEnd(width)}  ${out.paint("dim", `# ${does}`)}`);
   return ["", out.paint("bold", "Examples:"), ...lines].join("\n");

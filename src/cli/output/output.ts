@@ -5,26 +5,25 @@ import { printable } from "./printable.ts";
 export type Paint = Parameters<typeof styleText>[0];
 
 /** The reader has gone: `| head`, a closed terminal. */
-const GONE = new Set(["EPIPE", "EIO", "ECONNRESET", "ERR_STREAM_DESTROYED"]);
+const GONE = new Set(["EPIPE", "EIO", "ECONNRESET", "ERR_STREAM_DESTROYED", "ERR_STREAM_WRITE_AFTER_END"]);
 
 /** A standard stream of this process, with what is known of who reads it. */
 export class Output {
-  readonly #stream: NodeJS.WriteStream;
-  readonly #colours: boolean;
-  #onGone: () => void = () => {};
+  readonly #open: () => NodeJS.WriteStream;
+  #opened: NodeJS.WriteStream | undefined;
   #gone = false;
+  #onGone: () => void = () => {};
 
-  constructor(stream: NodeJS.WriteStream) {
-    this.#stream = stream;
-    // Knows NO_COLOR, FORCE_COLOR, NODE_DISABLE_COLORS and TERM=dumb.
-    this.#colours = stream.isTTY && stream.hasColors();
+  /** @param open Called on first use: to open a stream costs milliseconds, and not all are written to. */
+  constructor(open: () => NodeJS.WriteStream) {
+    this.#open = open;
   }
 
   get isTerminal(): boolean {
-    return this.#stream.isTTY;
+    return this.#stream.isTTY === true;
   }
 
-  /** Whether lines that were written can be taken back. */
+  /** Whether what was written can be taken back. */
   get canRedraw(): boolean {
     return this.isTerminal && process.env["TERM"] !== "dumb";
   }
@@ -38,7 +37,9 @@ export class Output {
   }
 
   paint(format: Paint, text: string): string {
-    return this.#colours ? styleText(format, text, { validateStream: false }) : text;
+    // Knows NO_COLOR, FORCE_COLOR, NODE_DISABLE_COLORS and TERM=dumb.
+    const colours = this.isTerminal && this.#stream.hasColors();
+    return colours ? styleText(format, text, { validateStream: false }) : text;
   }
 
   write(text: string): void {
@@ -49,38 +50,54 @@ export class Output {
     this.write(`${text}\n`);
   }
 
-  /** A text of somebody else: made harmless for a terminal, and as it is for anything else. */
+  /** A text of somebody else: made harmless for a terminal, and left as it is for anything else. */
   foreign(text: string): void {
     this.write(this.isTerminal ? printable(text) : text);
   }
 
+  /** One object, on one line for programs and on several for people. */
+  json(value: unknown, pretty = false): void {
+    this.foreign(`${JSON.stringify(value, null, pretty ? 2 : 0)}\n`);
+  }
+
+  /** Returns its own undo. */
   onResize(listener: () => void): () => void {
     this.#stream.on("resize", listener);
-    return () => this.#stream.off("resize", listener);
+    return () => void this.#stream.off("resize", listener);
   }
 
-  /** Without this, a reader that goes away would end the process with a stack trace. */
-  expectReaderToGo(onGone: () => void = () => {}): void {
-    this.#onGone = onGone;
-    this.#stream.on("error", (error) => {
-      if (!GONE.has(errnoOf(error) ?? "")) throw error;
-      if (this.#gone) return;
-      this.#gone = true;
-      this.#onGone();
-    });
-  }
-
-  whenReaderGoes(onGone: () => void): void {
-    if (this.#gone) onGone();
-    else this.#onGone = onGone;
+  whenReaderGoes(listener: () => void): void {
+    this.#onGone = listener;
+    if (this.#gone) listener();
   }
 
   /** Resolves when all that was written has left this process, or never will. */
   flushed(): Promise<void> {
     return new Promise((resolve) => {
-      if (this.#gone || this.#stream.writableLength === 0) return resolve();
-      this.#stream.once("error", () => resolve());
-      this.#stream.write("", () => resolve());
+      const stream = this.#opened;
+      if (stream === undefined || this.#gone || stream.writableLength === 0) return resolve();
+      stream.once("error", () => resolve());
+      stream.write("", () => resolve());
     });
   }
+
+  get #stream(): NodeJS.WriteStream {
+    if (this.#opened !== undefined) return this.#opened;
+    const stream = this.#open();
+    // Without a listener, a reader that goes away would end the process with a stack trace.
+    stream.on("error", (error) => {
+      if (!GONE.has(errnoOf(error) ?? "")) throw error;
+      if (this.#gone) return;
+      this.#gone = true;
+      this.#onGone();
+    });
+    this.#opened = stream;
+    return stream;
+  }
 }
+
+/** For results. */
+export const out = new Output(() => process.stdout);
+
+/** For everything that is said about the way to a result. */
+export const err = new Output(() => process.stderr);

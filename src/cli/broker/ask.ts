@@ -1,0 +1,56 @@
+import { BrokerError } from "../../base/errors.ts";
+import { Deadline } from "../../base/deadline.ts";
+import { findBroker, type Seen } from "../../lifecycle/ensure.ts";
+import type { ServingRecord } from "../../lifecycle/epoch-file.ts";
+import type { Introduction, Link } from "../../lifecycle/contact.ts";
+import type { Scope } from "../../lifecycle/scope.ts";
+import { livenessOf } from "../../os/process-identity.ts";
+import type { BrokerStatus } from "../../wire/broker-protocol.ts";
+import type { Connection } from "../../wire/connection.ts";
+import { clientInfo } from "./wanted.ts";
+
+/** The broker answers this from memory. */
+const STATUS_LIMIT_MS = 5_000;
+
+export function introductionOf(command: string): Introduction {
+  return {
+    clientInfo: { ...clientInfo(command), title: null },
+    capabilities: { experimentalApi: false, requestAttestation: false },
+    handlers: {},
+  };
+}
+
+export interface Found {
+  readonly seen: Seen;
+  /** Open when there is a broker that can be talked to, whatever the verdict on it. */
+  readonly link?: Link;
+}
+
+/**
+ * Looks for the scope's broker without starting one.
+ *
+ * @throws BrokerError `sandboxDenied` or `protocolMismatch`: then nothing can be said about it.
+ */
+export async function lookForBroker(scope: Scope, command: string): Promise<Found> {
+  const seen = await findBroker(scope, introductionOf(command));
+  const { verdict, link } = seen;
+  if (verdict.verdict === "denied" || verdict.verdict === "incompatible") {
+    link?.connection.close();
+    const kind = verdict.verdict === "denied" ? "sandboxDenied" : "protocolMismatch";
+    throw new BrokerError(kind, `The broker cannot be asked: ${verdict.reason}.`);
+  }
+  return link === undefined ? { seen } : { seen, link };
+}
+
+/** The record of a broker that listens no more and has not ended yet: it lets its turns finish. */
+export function windingDown({ observation }: Seen): ServingRecord | undefined {
+  if (observation.state !== "serving" || observation.contact.kind !== "refused") return undefined;
+  return livenessOf(observation.record.broker) === "alive" ? observation.record : undefined;
+}
+
+/** What the broker says of itself, without the session that this very question needed. */
+export async function askStatus(connection: Connection): Promise<BrokerStatus> {
+  const deadline = Deadline.after(STATUS_LIMIT_MS);
+  const status = (await connection.request("broker/status", {}, { deadline })) as BrokerStatus;
+  return { ...status, sessions: status.sessions.filter(({ pid }) => pid !== process.pid) };
+}

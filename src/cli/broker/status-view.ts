@@ -1,0 +1,93 @@
+import type { BrokerState, BrokerStatus } from "../../wire/broker-protocol.ts";
+import { ago, bytes, counted, duration } from "../output/amounts.ts";
+import type { Output, Paint } from "../output/output.ts";
+import { printableLine } from "../output/printable.ts";
+import { table } from "../output/table.ts";
+import { padEnd } from "../output/width.ts";
+
+const STATE_COLOURS: Readonly<Record<BrokerState, Paint>> = {
+  starting: "yellow",
+  serving: "green",
+  draining: "yellow",
+  stopping: "yellow",
+  ended: "red",
+};
+
+const LABEL_COLUMNS = 12;
+
+export interface ViewOptions {
+  /** CODEX_BROKER_STATE_DIR is in force. */
+  readonly stateDirChosen: boolean;
+  /** What the next client will think of this broker, where that is not "use it". */
+  readonly remark?: string;
+}
+
+/** The line with which everything about a broker begins. */
+export function headline(status: Pick<BrokerStatus, "state" | "workspace">, to: Output): string {
+  const colour = STATE_COLOURS[status.state];
+  const place = to.paint("bold", printableLine(status.workspace));
+  return `${to.paint(colour, `● ${status.state}`)}  ${place}`;
+}
+
+/** The whole picture. */
+export function statusLines(status: BrokerStatus, options: ViewOptions, to: Output): string[] {
+  const rows = [...facts(status, options)].map(([label, value, note]) =>
+    row(label, `${printableLine(value)}${note === undefined ? "" : to.paint("dim", `  ${printableLine(note)}`)}`, to),
+  );
+  return [headline(status, to), ...rows, ...sessionLines(status, to), ...turnLines(status, to)];
+}
+
+function* facts(
+  { epoch, startedAt, pid, rssBytes, versions, appServer, endpoint, stateDir, threads }: BrokerStatus,
+  { stateDirChosen, remark }: ViewOptions,
+): Generator<[label: string, value: string, note?: string]> {
+  yield ["epoch", String(epoch), `up ${duration(Date.now() - Date.parse(startedAt))}`];
+  yield [
+    "broker",
+    `process ${pid}`,
+    `${bytes(rssBytes)} · codex-broker ${versions.broker} · node ${versions.node}`,
+  ];
+  if (appServer.pid === null) yield ["app-server", "starting"];
+  else yield ["app-server", `process ${appServer.pid}`, appServerNote(appServer)];
+  yield ["threads", String(threads)];
+  yield ["endpoint", endpoint];
+  if (stateDirChosen) yield ["state", stateDir, "chosen by CODEX_BROKER_STATE_DIR"];
+  if (remark !== undefined) yield ["note", remark];
+}
+
+export function appServerNote({ version, lastAnswerMsAgo, unansweredMs }: BrokerStatus["appServer"]): string {
+  const health =
+    unansweredMs > 0
+      ? `no answer for ${duration(unansweredMs)}`
+      : lastAnswerMsAgo === null
+        ? "not yet answered"
+        : `answered ${ago(lastAnswerMsAgo)}`;
+  return `codex ${version ?? "of unknown version"} · ${health}`;
+}
+
+function row(label: string, value: string, to: Output): string {
+  return `  ${to.paint("dim", padEnd(label, LABEL_COLUMNS))}${value}`;
+}
+
+function sessionLines({ sessions }: BrokerStatus, to: Output): string[] {
+  if (sessions.length === 0) return [row("sessions", "none", to)];
+  const rows = sessions.map(({ id, client, pid, ageMs, threads }) => [
+    String(id),
+    printableLine(client),
+    pid === null ? "–" : String(pid),
+    duration(ageMs),
+    counted(threads, "thread"),
+  ]);
+  return ["", ...table(["session", "client", "process", "connected", "follows"], rows, to)];
+}
+
+function turnLines({ turns }: BrokerStatus, to: Output): string[] {
+  if (turns.length === 0) return [row("turns", "none", to)];
+  const rows = turns.map(({ threadId, session, ageMs, silentMs }) => [
+    printableLine(threadId),
+    session === null ? "gone" : String(session),
+    duration(ageMs),
+    ago(silentMs),
+  ]);
+  return ["", ...table(["turn of thread", "session", "running", "last event"], rows, to)];
+}

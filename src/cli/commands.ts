@@ -1,0 +1,164 @@
+import { command } from "./command.ts";
+import { jsonOption, scopeOptions, startOptions } from "./options.ts";
+
+/** A thread id, or the beginning of one: anything else after `--resume` is a prompt. */
+const THREAD_ID = /^[0-9a-f]{8}[0-9a-f-]*$/i;
+
+export const runOptions = {
+  file: { short: "f", value: "FILE", help: "read the prompt from a file" },
+  ...scopeOptions,
+  model: { value: "MODEL", help: "the model to ask" },
+  effort: { value: "LEVEL", help: "how hard it thinks: low, medium, high, …" },
+  sandbox: {
+    value: "MODE",
+    choices: ["read-only", "workspace-write", "danger-full-access"],
+    help: "what its commands may touch",
+  },
+  approval: {
+    value: "POLICY",
+    choices: ["untrusted", "on-request", "never"],
+    help: "when Codex asks before it acts",
+  },
+  approve: {
+    value: "WHAT",
+    choices: ["all", "none"],
+    help: "the answer when it asks to run a command or change a file (default: none)",
+  },
+  "output-schema": { value: "FILE", help: "JSON Schema for the final message" },
+  resume: {
+    value: "THREAD",
+    valueLooksLike: THREAD_ID,
+    help: "continue this thread, or without an id the newest one of the workspace",
+  },
+  ephemeral: { help: "leave nothing on disk; such a thread cannot be resumed" },
+  timeout: { value: "SECONDS", help: "interrupt the turn when it takes longer" },
+  json: { help: "print one event a line on stdout, and a result as the last one" },
+  quiet: { short: "q", help: "no progress on stderr" },
+  ...startOptions,
+} as const;
+
+export const ensureOptions = { ...scopeOptions, ...startOptions, ...jsonOption } as const;
+export const statusOptions = { ...scopeOptions, ...jsonOption } as const;
+export const stopOptions = {
+  ...scopeOptions,
+  force: { help: "interrupt running turns instead of waiting for them" },
+  timeout: { value: "SECONDS", help: "how long to wait for its end (default: 60)" },
+  ...jsonOption,
+} as const;
+export const logsOptions = {
+  ...scopeOptions,
+  follow: { short: "f", help: "go on printing what is added" },
+  epoch: { value: "N", help: "the log of this epoch (default: the newest)" },
+  lines: { short: "n", value: "N", help: "the last so many lines (default: all)" },
+  json: { help: "print the lines as they are, and the obituary as one more" },
+} as const;
+export const callOptions = {
+  ...scopeOptions,
+  experimental: { help: "use the app-server's experimental API" },
+  timeout: { value: "SECONDS", help: "how long to wait for the answer (default: no limit)" },
+  json: { help: "print the result on one line" },
+  ...startOptions,
+} as const;
+export const serveOptions = {
+  ...scopeOptions,
+  replace: { help: "take over from a broker that is running; its turns go on in it" },
+  ...startOptions,
+} as const;
+
+/** All commands, in the order of the help. */
+export const commands = [
+  command({
+    name: "run",
+    summary: "run one turn and print Codex's final message",
+    about:
+      "Runs one turn through the workspace's broker and prints Codex's final message on stdout. Progress goes to " +
+      "stderr. The prompt is what stands after the options, or in --file, or on stdin.",
+    operands: [{ name: "prompt", many: true, help: "what Codex is asked to do; - reads it from stdin" }],
+    options: runOptions,
+    examples: [
+      { line: 'codex-broker run "explain this repository"', does: "ask" },
+      { line: "codex-broker run --resume and now in French", does: "go on with the newest thread" },
+      { line: "git diff | codex-broker run --json", does: "prompt from stdin, events as JSON lines" },
+      { line: "codex-broker run -- -m pytest fails, why?", does: "nothing after -- is an option" },
+    ],
+    load: () => import("./commands/run.ts"),
+  }),
+  command({
+    name: "ensure",
+    summary: "make sure that a healthy broker is there",
+    operands: [],
+    options: ensureOptions,
+    examples: [
+      { line: "codex-broker ensure", does: "start one unless there is one" },
+      { line: "codex-broker ensure --json | jq -r .endpoint", does: "where it listens" },
+    ],
+    load: () => import("./commands/ensure.ts"),
+  }),
+  command({
+    name: "status",
+    summary: "show the workspace's broker, its sessions and its turns",
+    about: "Shows the workspace's broker as it reports itself. Never starts one.",
+    operands: [],
+    options: statusOptions,
+    examples: [
+      { line: "codex-broker status", does: "look" },
+      { line: "codex-broker status --json | jq .turns", does: "what is running" },
+    ],
+    load: () => import("./commands/status.ts"),
+  }),
+  command({
+    name: "stop",
+    summary: "ask the broker to end",
+    about:
+      "Asks the workspace's broker to end and waits until it has. It takes no new work, and its running turns " +
+      "finish first. It is success when there is none. No signal is sent to anyone.",
+    operands: [],
+    options: stopOptions,
+    examples: [
+      { line: "codex-broker stop", does: "when its turns are done" },
+      { line: "codex-broker stop --force", does: "interrupt its turns" },
+    ],
+    load: () => import("./commands/stop.ts"),
+  }),
+  command({
+    name: "logs",
+    summary: "print what a broker has said, and why it ended",
+    operands: [],
+    options: logsOptions,
+    examples: [
+      { line: "codex-broker logs", does: "of the newest broker" },
+      { line: "codex-broker logs -f", does: "follow it, and its successors" },
+      { line: "codex-broker logs --epoch 3 --lines 20", does: "the end of an older one" },
+    ],
+    load: () => import("./commands/logs.ts"),
+  }),
+  command({
+    name: "call",
+    summary: "send one request to the app-server and print the result",
+    operands: [
+      { name: "method", required: true, help: "for example thread/list; broker/… goes to the broker" },
+      { name: "params", help: "a JSON object (default: {}); - reads it from stdin" },
+    ],
+    options: callOptions,
+    examples: [
+      { line: "codex-broker call account/read", does: "no parameters" },
+      { line: `codex-broker call thread/list '{"limit":3}'`, does: "with parameters" },
+      { line: "codex-broker call server/diagnostics --experimental", does: "needs the experimental API" },
+    ],
+    load: () => import("./commands/call.ts"),
+  }),
+  command({
+    name: "serve",
+    summary: "run the broker in the foreground",
+    about:
+      "Starts the broker that `ensure` would start, and stays with it: its log goes to stdout, and it does not " +
+      "end for lack of work. Ctrl-C lets its turns finish and ends it; a second Ctrl-C interrupts them.",
+    operands: [],
+    options: serveOptions,
+    examples: [
+      { line: "codex-broker serve", does: "unless one is running" },
+      { line: "codex-broker serve --replace", does: "take over from it" },
+    ],
+    load: () => import("./commands/serve.ts"),
+  }),
+] as const;

@@ -1,0 +1,29 @@
+import { EXIT, type ExitCode } from "../../base/errors.ts";
+import { monotonicMs } from "../../base/deadline.ts";
+import { connectBroker } from "../../client/connect.ts";
+import { appServerNote, headline } from "../broker/status-view.ts";
+import { clientInfo, wantedScope, wantedStart } from "../broker/wanted.ts";
+import type { ensureOptions } from "../commands.ts";
+import type { Given } from "../line/given.ts";
+import { out } from "../output/output.ts";
+
+export async function execute(given: Given<typeof ensureOptions>): Promise<ExitCode> {
+  const began = monotonicMs();
+  const client = await connectBroker({
+    ...wantedScope(given),
+    ...wantedStart(given),
+    clientInfo: clientInfo("ensure"),
+  });
+  const { sessions: _own, turns: _turns, threads: _threads, ...status } = await client.status();
+  client.close();
+  const tookMs = Math.round(monotonicMs() - began);
+  const { started } = client;
+  if (given.has("json")) out.json({ ...status, started });
+  else {
+    const how = started ? `started in ${tookMs} ms` : `was running, found in ${tookMs} ms`;
+    out.line(headline(status, out));
+    const facts = [`epoch ${status.epoch}`, `process ${status.pid}`, appServerNote(status.appServer), how];
+    out.line(out.paint("dim", `  ${facts.join(" · ")}`));
+  }
+  return EXIT.ok;
+}

@@ -1,0 +1,52 @@
+import { isRecord } from "../../wire/messages.ts";
+import type { Output, Paint } from "../output/output.ts";
+import { printable, printableLine } from "../output/printable.ts";
+
+/** pino's levels, with how each is shown. */
+const LEVELS: Readonly<Record<number, readonly [name: string, paint: Paint]>> = {
+  10: ["trace", "dim"],
+  20: ["debug", "dim"],
+  30: ["info", "green"],
+  40: ["warn", "yellow"],
+  50: ["error", "red"],
+  60: ["fatal", "red"],
+};
+
+/** Shown in places of their own, or the same in every line. */
+const NOT_REPEATED = new Set(["level", "time", "pid", "epoch", "event", "msg", "stack"]);
+
+/** One line of a broker's log for people: time, level, event, then its facts. Other lines as they are. */
+export function renderLogLine(line: string, to: Output): string {
+  const entry = parse(line);
+  if (entry === undefined) return printable(line);
+  const [name, paint] = LEVELS[Number(entry["level"])] ?? ["", "dim"];
+  const time = to.paint("dim", timeOf(entry["time"]));
+  const event = to.paint("bold", printableLine(String(entry["event"] ?? entry["msg"] ?? "")));
+  const facts = Object.entries(entry)
+    .filter(([key]) => !NOT_REPEATED.has(key))
+    .map(([key, value]) => `${to.paint("dim", `${printableLine(key)}=`)}${valueText(value)}`);
+  const first = [time, to.paint(paint, name.padEnd(5)), event, ...facts].join(" ");
+  const stack = entry["stack"];
+  return typeof stack === "string" ? `${first}\n${printable(stack)}` : first;
+}
+
+function parse(line: string): Record<string, unknown> | undefined {
+  if (!line.startsWith("{")) return undefined;
+  try {
+    const entry: unknown = JSON.parse(line);
+    return isRecord(entry) ? entry : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function timeOf(value: unknown): string {
+  const at = new Date(typeof value === "number" ? value : String(value));
+  if (Number.isNaN(at.getTime())) return "??:??:??.???";
+  const two = (number: number, digits = 2): string => String(number).padStart(digits, "0");
+  return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}.${two(at.getMilliseconds(), 3)}`;
+}
+
+function valueText(value: unknown): string {
+  return printableLine(typeof value === "string" ? value : (JSON.stringify(value) ?? ""));
+}

@@ -1,0 +1,53 @@
+import { BrokerError, EXIT, messageOf, type BrokerErrorJson, type ExitCode } from "../../base/errors.ts";
+import { RpcError } from "../../wire/messages.ts";
+import { printableLine } from "./printable.ts";
+import type { Output } from "./output.ts";
+
+/** A failure as `--json` shows it. The app-server's own errors have a kind that is none of ours. */
+export interface FailureJson extends Omit<BrokerErrorJson, "kind"> {
+  readonly kind: BrokerErrorJson["kind"] | "appServerError" | "defect";
+}
+
+export interface Failure extends FailureJson {
+  readonly exitCode: ExitCode;
+}
+
+/** Whatever was thrown, in the words of the command line. */
+export function failureOf(thrown: unknown): Failure {
+  if (BrokerError.is(thrown)) return { ...thrown.toJSON(), exitCode: thrown.exitCode };
+  if (thrown instanceof RpcError) {
+    return {
+      kind: "appServerError",
+      message: `Codex answered: ${thrown.message}`,
+      retryable: false,
+      hint: "This is the app-server's own error, unaltered; `codex-broker logs` shows what else it said.",
+      details: { code: thrown.code, ...(thrown.data === undefined ? {} : { data: thrown.data }) },
+      exitCode: EXIT.turnFailed,
+    };
+  }
+  return {
+    kind: "defect",
+    message: `This should not have happened: ${messageOf(thrown)}`,
+    retryable: false,
+    hint: "Run it again with CODEX_BROKER_DEBUG=1 and report what it says.",
+    details: {},
+    exitCode: EXIT.turnFailed,
+  };
+}
+
+export function failureJson({ kind, message, retryable, hint, details }: Failure): FailureJson {
+  return { kind, message, retryable, hint, details };
+}
+
+/** One line with what happened, and one with what to do next. */
+export function printFailure(failure: Failure, to: Output): void {
+  to.line(to.paint("red", `codex-broker: ${printableLine(failure.message)}`));
+  if (failure.hint !== "") to.line(to.paint("dim", `  → ${printableLine(failure.hint)}`));
+}
+
+/** For whoever looks for the defect: the stacks of the error and of what caused it. */
+export function printStacks(thrown: unknown, to: Output): void {
+  for (let error = thrown; error instanceof Error; error = error.cause) {
+    to.line(error.stack ?? error.message);
+  }
+}

@@ -1,0 +1,118 @@
+import type { v2 } from "../../app-server/generated/index.ts";
+import type { TurnEvent } from "../../client/turn-event.ts";
+import { outcomeOf, workOf, type Outcome, type Work } from "./work.ts";
+
+/** Something that is worth a line of its own. All text in it is foreign. */
+export type Note =
+  | { readonly kind: "thread"; readonly threadId: string; readonly resumed: boolean; readonly model: string; readonly cwd: string }
+  | { readonly kind: "begun"; readonly work: Work }
+  | { readonly kind: "ended"; readonly work: Work; readonly outcome: Outcome }
+  /** A message that was not the last one. */
+  | { readonly kind: "said"; readonly text: string }
+  | { readonly kind: "warning"; readonly text: string };
+
+/** Kept of what is being written: enough for the rows that are shown. */
+const TAIL_LIMIT = 4_000;
+
+const WAITING: Work = { doing: "waiting for the model", subject: "" };
+
+/** What a turn is doing, drawn from its events. Knows nothing of how it is shown. */
+export class Activity {
+  readonly #open = new Map<string, Work>();
+  readonly #warnings = new Set<string>();
+  #unsaid = "";
+  #tail = "";
+  #tailOf = "";
+  #usage: v2.ThreadTokenUsage | null = null;
+
+  /** The latest of what is going on. */
+  get now(): Work {
+    return [...this.#open.values()].at(-1) ?? WAITING;
+  }
+
+  /** The end of what is being written or printed at this moment. */
+  get tail(): string {
+    return this.#tail;
+  }
+
+  get usage(): v2.ThreadTokenUsage | null {
+    return this.#usage;
+  }
+
+  /** The latest message, which is the final one unless something follows. */
+  get unsaid(): string {
+    return this.#unsaid;
+  }
+
+  /** @returns what this event adds to the story. */
+  observe(event: TurnEvent): Note[] {
+    switch (event.type) {
+      case "thread.started": {
+        const { threadId, resumed, model, cwd } = event;
+        return [{ kind: "thread", threadId, resumed, model, cwd }];
+      }
+      case "item.started":
+        return this.#begin(event.item);
+      case "item.completed":
+        return this.#end(event.item);
+      case "message.delta":
+      case "reasoning.delta":
+      case "command.output":
+        this.#append(event.itemId, event.delta);
+        return [];
+      case "usage":
+        this.#usage = event.usage;
+        return [];
+      case "warning":
+        return this.#warn(event.message);
+      case "error":
+        return event.willRetry ? this.#warn(`${event.error.message}; trying again`) : [];
+      case "turn.started":
+      case "turn.completed":
+      case "notification":
+        return [];
+    }
+  }
+
+  #begin(item: v2.ThreadItem): Note[] {
+    const work = workOf(item);
+    if (work === undefined) return [];
+    this.#open.set(item.id, work);
+    this.#tail = "";
+    this.#tailOf = item.id;
+    const said = this.#sayUnsaid();
+    return outcomeOf(item) === undefined ? said : [...said, { kind: "begun", work }];
+  }
+
+  #end(item: v2.ThreadItem): Note[] {
+    const work = workOf(item);
+    this.#open.delete(item.id);
+    if (this.#tailOf === item.id) this.#tail = "";
+    if (item.type === "agentMessage") {
+      const said = this.#sayUnsaid();
+      this.#unsaid = item.text;
+      return said;
+    }
+    const outcome = outcomeOf(item);
+    return work === undefined || outcome === undefined ? [] : [{ kind: "ended", work, outcome }];
+  }
+
+  /** What was taken for the final message was not: more follows. */
+  #sayUnsaid(): Note[] {
+    const text = this.#unsaid;
+    this.#unsaid = "";
+    return text === "" ? [] : [{ kind: "said", text }];
+  }
+
+  #append(itemId: string, delta: string): void {
+    if (this.#tailOf !== itemId) this.#tail = "";
+    this.#tailOf = itemId;
+    this.#tail = (this.#tail + delta).slice(-TAIL_LIMIT);
+  }
+
+  #warn(text: string): Note[] {
+    if (this.#warnings.has(text)) return [];
+    this.#warnings.add(text);
+    return [{ kind: "warning", text }];
+  }
+}
