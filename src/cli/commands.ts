@@ -73,12 +73,17 @@ export const commands = [
     about:
       "Runs one turn through the workspace's broker and prints Codex's final message on stdout. Progress goes to " +
       "stderr. The prompt is what stands after the options, or in --file, or on stdin.",
-    operands: [{ name: "prompt", many: true, help: "what Codex is asked to do; - reads it from stdin" }],
+    operands: [
+      { name: "prompt", many: true, help: "what Codex is asked to do; - reads it from stdin" },
+    ],
     options: runOptions,
     examples: [
       { line: 'codex-broker run "explain this repository"', does: "ask" },
       { line: "codex-broker run --resume and now in French", does: "go on with the newest thread" },
-      { line: "git diff | codex-broker run --json", does: "prompt from stdin, events as JSON lines" },
+      {
+        line: "git diff | codex-broker run --json",
+        does: "prompt from stdin, events as JSON lines",
+      },
       { line: "codex-broker run -- -m pytest fails, why?", does: "nothing after -- is an option" },
     ],
     load: () => import("./commands/run.ts"),
@@ -136,14 +141,21 @@ export const commands = [
     name: "call",
     summary: "send one request to the app-server and print the result",
     operands: [
-      { name: "method", required: true, help: "for example thread/list; broker/… goes to the broker" },
+      {
+        name: "method",
+        required: true,
+        help: "for example thread/list; broker/… goes to the broker",
+      },
       { name: "params", help: "a JSON object (default: {}); - reads it from stdin" },
     ],
     options: callOptions,
     examples: [
       { line: "codex-broker call account/read", does: "no parameters" },
       { line: `codex-broker call thread/list '{"limit":3}'`, does: "with parameters" },
-      { line: "codex-broker call server/diagnostics --experimental", does: "needs the experimental API" },
+      {
+        line: "codex-broker call server/diagnostics --experimental",
+        does: "needs the experimental API",
+      },
     ],
     load: () => import("./commands/call.ts"),
   }),

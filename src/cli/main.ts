@@ -19,9 +19,9 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
   const args = plain === undefined ? undefined : readPlainly(plain, rest);
   if (plain !== undefined && args !== undefined) return await execute(plain, new Given(args));
 
-  const { HELPED, readFully } = await import("./line/read-fully.ts");
+  const { readFully } = await import("./line/read-fully.ts");
   const reading = readFully(table, argv);
-  if (reading === HELPED) return EXIT.ok;
+  if (reading === undefined) return EXIT.ok;
   const command = table.find((each) => each.name === reading.command);
   if (command === undefined) throw new Error(`${reading.command} was read, but is no command`);
   return await execute(command, new Given(reading.args));

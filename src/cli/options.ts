@@ -9,8 +9,14 @@ export const scopeOptions = {
 
 /** How a broker is started, should none be there. */
 export const startOptions = {
-  "start-timeout": { value: "SECONDS", help: "how long a broker may take to be there (default: 60)" },
-  "idle-timeout": { value: "SECONDS", help: "a broker started now ends when unused for so long (900)" },
+  "start-timeout": {
+    value: "SECONDS",
+    help: "how long a broker may take to be there (default: 60)",
+  },
+  "idle-timeout": {
+    value: "SECONDS",
+    help: "a broker started now ends when unused for so long (900)",
+  },
   "max-age": { value: "HOURS", help: "replace a broker that is older; 0 never does (default: 6)" },
 } as const satisfies Options;
 

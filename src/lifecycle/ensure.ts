@@ -37,6 +37,8 @@ export interface EnsureOptions {
   readonly scope: Scope;
   readonly introduction: Introduction;
   readonly limits?: Partial<BrokerLimits>;
+  /** Take over even from a broker that could be used. */
+  readonly replace?: boolean;
   readonly deadline?: Deadline;
   readonly env?: NodeJS.ProcessEnv;
   readonly signal?: AbortSignal;
@@ -76,7 +78,10 @@ export async function ensureBroker(options: EnsureOptions): Promise<Ensured> {
     signal?.throwIfAborted();
     const seen = await look(scope, introduction, policy, deadline, waits);
     if (deadline.expired) throw tooLate(seen.verdict);
-    const { verdict, observation, link } = seen;
+    const { observation, link } = seen;
+    const replacing = options.replace === true && startedEpoch === undefined;
+    const verdict = replacing ? toBeReplaced(seen.verdict) : seen.verdict;
+    if (replacing) link?.connection.close();
     trace("debug", "ensure.verdict", { ...verdict });
     if (verdict.step === "use" && link !== undefined && observation.state === "serving") {
       return {
@@ -97,6 +102,12 @@ export async function ensureBroker(options: EnsureOptions): Promise<Ensured> {
     }
     await pause(waits.nextPauseMs(), signal);
   }
+}
+
+function toBeReplaced(verdict: Verdict): Verdict {
+  return verdict.step === "use"
+    ? { ...verdict, step: "supersede", reason: "it is to be replaced" }
+    : verdict;
 }
 
 async function startBroker(

@@ -32,13 +32,27 @@ export function headline(status: Pick<BrokerStatus, "state" | "workspace">, to: 
 /** The whole picture. */
 export function statusLines(status: BrokerStatus, options: ViewOptions, to: Output): string[] {
   const rows = [...facts(status, options)].map(([label, value, note]) =>
-    row(label, `${printableLine(value)}${note === undefined ? "" : to.paint("dim", `  ${printableLine(note)}`)}`, to),
+    row(
+      label,
+      `${printableLine(value)}${note === undefined ? "" : to.paint("dim", `  ${printableLine(note)}`)}`,
+      to,
+    ),
   );
   return [headline(status, to), ...rows, ...sessionLines(status, to), ...turnLines(status, to)];
 }
 
 function* facts(
-  { epoch, startedAt, pid, rssBytes, versions, appServer, endpoint, stateDir, threads }: BrokerStatus,
+  {
+    epoch,
+    startedAt,
+    pid,
+    rssBytes,
+    versions,
+    appServer,
+    endpoint,
+    stateDir,
+    threads,
+  }: BrokerStatus,
   { stateDirChosen, remark }: ViewOptions,
 ): Generator<[label: string, value: string, note?: string]> {
   yield ["epoch", String(epoch), `up ${duration(Date.now() - Date.parse(startedAt))}`];
@@ -55,7 +69,11 @@ function* facts(
   if (remark !== undefined) yield ["note", remark];
 }
 
-export function appServerNote({ version, lastAnswerMsAgo, unansweredMs }: BrokerStatus["appServer"]): string {
+export function appServerNote({
+  version,
+  lastAnswerMsAgo,
+  unansweredMs,
+}: BrokerStatus["appServer"]): string {
   const health =
     unansweredMs > 0
       ? `no answer for ${duration(unansweredMs)}`

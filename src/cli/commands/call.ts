@@ -35,7 +35,9 @@ function parse(source: string): unknown {
   try {
     return JSON.parse(source);
   } catch (error) {
-    throw new BrokerError("usage", `The parameters are not JSON: ${messageOf(error)}.`, { hint: HINT });
+    throw new BrokerError("usage", `The parameters are not JSON: ${messageOf(error)}.`, {
+      hint: HINT,
+    });
   }
 }
 

@@ -22,7 +22,12 @@ export async function execute(given: Given<typeof ensureOptions>): Promise<ExitC
   else {
     const how = started ? `started in ${tookMs} ms` : `was running, found in ${tookMs} ms`;
     out.line(headline(status, out));
-    const facts = [`epoch ${status.epoch}`, `process ${status.pid}`, appServerNote(status.appServer), how];
+    const facts = [
+      `epoch ${status.epoch}`,
+      `process ${status.pid}`,
+      appServerNote(status.appServer),
+      how,
+    ];
     out.line(out.paint("dim", `  ${facts.join(" · ")}`));
   }
   return EXIT.ok;

@@ -19,7 +19,9 @@ export async function execute(given: Given<typeof logsOptions>): Promise<ExitCod
   let epoch = chosen ?? epochs[0];
   if (chosen !== undefined && !epochs.includes(chosen)) throw noSuchEpoch(chosen, epochs);
   if (epoch === undefined) {
-    err.line(err.paint("dim", "No broker has been started for this workspace, so there is no log."));
+    err.line(
+      err.paint("dim", "No broker has been started for this workspace, so there is no log."),
+    );
     if (!given.has("follow")) return EXIT.ok;
   }
 
@@ -46,6 +48,10 @@ export async function execute(given: Given<typeof logsOptions>): Promise<ExitCod
 }
 
 function noSuchEpoch(epoch: number, epochs: readonly number[]): BrokerError {
-  const there = epochs.length === 0 ? "there is none" : `there are ${epochs.toReversed().join(", ")}`;
-  return new BrokerError("usage", `There is no epoch ${epoch} of this workspace's broker; ${there}.`);
+  const there =
+    epochs.length === 0 ? "there is none" : `there are ${epochs.toReversed().join(", ")}`;
+  return new BrokerError(
+    "usage",
+    `There is no epoch ${epoch} of this workspace's broker; ${there}.`,
+  );
 }

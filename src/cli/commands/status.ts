@@ -32,12 +32,23 @@ export async function execute(given: Given<typeof statusOptions>): Promise<ExitC
 function reportAbsence(scope: Scope, seen: Seen, json: boolean): void {
   const { key, workspace, stateDir } = scope;
   const { state, reason } = whatThereIs(seen);
-  if (json) return out.json({ state, verdict: seen.verdict.verdict, reason, scope: key, workspace, stateDir });
-  const dot = state === "absent" ? out.paint("dim", "○ no broker") : out.paint("yellow", `● ${state}`);
+  if (json)
+    return out.json({
+      state,
+      verdict: seen.verdict.verdict,
+      reason,
+      scope: key,
+      workspace,
+      stateDir,
+    });
+  const dot =
+    state === "absent" ? out.paint("dim", "○ no broker") : out.paint("yellow", `● ${state}`);
   out.line(`${dot}  ${out.paint("bold", printableLine(workspace))}`);
   out.line(`  ${printableLine(reason)}`);
   if (stateDirectory().overridden) {
-    out.line(`  ${out.paint("dim", `state in ${printableLine(stateDir)}, chosen by CODEX_BROKER_STATE_DIR`)}`);
+    out.line(
+      `  ${out.paint("dim", `state in ${printableLine(stateDir)}, chosen by CODEX_BROKER_STATE_DIR`)}`,
+    );
   }
   if (state === "absent") out.line(out.paint("dim", "  → codex-broker ensure"));
 }
@@ -53,5 +64,8 @@ function whatThereIs(seen: Seen): { readonly state: string; readonly reason: str
       reason: `process ${broker.pid} of epoch ${epoch} takes no new work and ends when its turns have`,
     };
   }
-  return { state: verdict === "starting" || verdict === "unresponsive" ? verdict : "absent", reason };
+  return {
+    state: verdict === "starting" || verdict === "unresponsive" ? verdict : "absent",
+    reason,
+  };
 }

@@ -31,17 +31,32 @@ export async function execute(given: Given<typeof stopOptions>): Promise<ExitCod
   const turns = await ask(found, force, deadline);
   if (turns > 0 && !force) {
     const end = "and ends when it has none left; `codex-broker stop --force` interrupts them";
-    err.line(err.paint("dim", `epoch ${record.epoch} waits for ${counted(turns, "running turn")} ${end}`));
+    err.line(
+      err.paint("dim", `epoch ${record.epoch} waits for ${counted(turns, "running turn")} ${end}`),
+    );
   }
   await ended(scope, record, turns, deadline, timeoutMs);
   const tookMs = Math.round(monotonicMs() - began);
   const { epoch, broker } = record;
   if (given.has("json")) {
     const { key, workspace, stateDir } = scope;
-    out.json({ state: "stopped", scope: key, workspace, stateDir, epoch, pid: broker.pid, turns, tookMs });
+    out.json({
+      state: "stopped",
+      scope: key,
+      workspace,
+      stateDir,
+      epoch,
+      pid: broker.pid,
+      turns,
+      tookMs,
+    });
   } else {
-    out.line(`${out.paint("dim", "○")} stopped  ${out.paint("bold", printableLine(scope.workspace))}`);
-    out.line(out.paint("dim", `  epoch ${epoch} · process ${broker.pid} · took ${duration(tookMs)}`));
+    out.line(
+      `${out.paint("dim", "○")} stopped  ${out.paint("bold", printableLine(scope.workspace))}`,
+    );
+    out.line(
+      out.paint("dim", `  epoch ${epoch} · process ${broker.pid} · took ${duration(tookMs)}`),
+    );
   }
   return EXIT.ok;
 }
@@ -50,7 +65,8 @@ export async function execute(given: Given<typeof stopOptions>): Promise<ExitCod
 async function settledBroker(scope: Scope, deadline: Deadline): Promise<Found | undefined> {
   for (;;) {
     const found = await lookForBroker(scope, "stop");
-    if (found.seen.observation.state !== "claimed" || found.seen.verdict.step !== "wait") return found;
+    if (found.seen.observation.state !== "claimed" || found.seen.verdict.step !== "wait")
+      return found;
     if (deadline.expired) return undefined;
     await pause(LOOK_AGAIN_MS);
   }
@@ -61,9 +77,13 @@ function brokerIn({ seen, link }: Found): ServingRecord | undefined {
   if (seen.observation.state !== "serving") return undefined;
   if (link !== undefined) return seen.observation.record;
   if (seen.verdict.verdict === "unresponsive") {
-    throw new BrokerError("requestTimedOut", `The broker cannot be asked to end: ${seen.verdict.reason}.`, {
-      hint: "Try again in a moment; `codex-broker ensure` starts another one beside it.",
-    });
+    throw new BrokerError(
+      "requestTimedOut",
+      `The broker cannot be asked to end: ${seen.verdict.reason}.`,
+      {
+        hint: "Try again in a moment; `codex-broker ensure` starts another one beside it.",
+      },
+    );
   }
   return windingDown(seen);
 }
@@ -85,10 +105,14 @@ async function ended(
   while (!hasEnded(scope.directory, record)) {
     if (deadline.expired) {
       const why = turns > 0 ? ": it lets its turns finish" : "";
-      throw new BrokerError("timedOut", `The broker has not ended within ${duration(timeoutMs)}${why}.`, {
-        details: { epoch: record.epoch, pid: record.broker.pid, turns },
-        hint: "It takes no new work and will end; see `codex-broker status`.",
-      });
+      throw new BrokerError(
+        "timedOut",
+        `The broker has not ended within ${duration(timeoutMs)}${why}.`,
+        {
+          details: { epoch: record.epoch, pid: record.broker.pid, turns },
+          hint: "It takes no new work and will end; see `codex-broker status`.",
+        },
+      );
     }
     await pause(LOOK_AGAIN_MS);
   }
@@ -104,6 +128,8 @@ function hasEnded(scopeDir: string, record: ServingRecord): boolean {
 
 function reportNothing({ key, workspace, stateDir }: Scope, reason: string, json: boolean): void {
   if (json) return out.json({ state: "absent", reason, scope: key, workspace, stateDir });
-  out.line(`${out.paint("dim", "○")} nothing to stop  ${out.paint("bold", printableLine(workspace))}`);
+  out.line(
+    `${out.paint("dim", "○")} nothing to stop  ${out.paint("bold", printableLine(workspace))}`,
+  );
   out.line(out.paint("dim", `  ${printableLine(reason)}`));
 }

@@ -33,7 +33,10 @@ export class Given<O extends Options = Options> {
     const value = this.text(name);
     if (value === undefined) return undefined;
     if (/^[1-9]\d{0,14}$/.test(value)) return Number(value);
-    throw new BrokerError("usage", `--${name} takes a whole number from 1 on, not ${quoted(value)}.`);
+    throw new BrokerError(
+      "usage",
+      `--${name} takes a whole number from 1 on, not ${quoted(value)}.`,
+    );
   }
 
   /** One of `choices`, which are those of the option's own specification. */

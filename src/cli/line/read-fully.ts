@@ -9,20 +9,20 @@ export interface Reading {
   readonly args: Arguments;
 }
 
-/** Help was asked for and has been given. */
-export const HELPED = Symbol("helped");
-
 /**
  * Reads any command line, gives help where it is asked for, and says what is wrong where something is.
  *
+ * @returns undefined when help was asked for, and has been given.
  * @throws BrokerError `usage`, with a suggestion where there is one.
  */
 export function readFully(
   commands: readonly CommandSpec[],
   argv: readonly string[],
-): Reading | typeof HELPED {
+): Reading | undefined {
   const program = new Command("codex-broker")
-    .description("One codex app-server per workspace, shared safely by every program that wants it.")
+    .description(
+      "One codex app-server per workspace, shared safely by every program that wants it.",
+    )
     .usage("<command> [options]")
     .version(BROKER_VERSION, "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
@@ -42,10 +42,10 @@ export function readFully(
     program.parse(withAttachedValues(commands, argv), { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode === 0) return HELPED;
+    if (error.exitCode === 0) return undefined;
     throw new BrokerError("usage", asSentence(error.message), { hint });
   }
-  return reading ?? HELPED;
+  return reading;
 }
 
 function commandOf(spec: CommandSpec, onRead: (args: Arguments) => void): Command {
@@ -59,7 +59,8 @@ function commandOf(spec: CommandSpec, onRead: (args: Arguments) => void): Comman
     const inside = many === true ? `${name}...` : name;
     command.argument(required === true ? `<${inside}>` : `[${inside}]`, help);
   }
-  for (const [name, option] of Object.entries(spec.options)) command.addOption(optionOf(name, option));
+  for (const [name, option] of Object.entries(spec.options))
+    command.addOption(optionOf(name, option));
   configure(command);
   return command.action(() => {
     const options: Record<string, OptionValue> = {};
@@ -73,10 +74,16 @@ function commandOf(spec: CommandSpec, onRead: (args: Arguments) => void): Comman
   });
 }
 
-function optionOf(name: string, { short, value, valueLooksLike, choices, help }: OptionSpec): Option {
+function optionOf(
+  name: string,
+  { short, value, valueLooksLike, choices, help }: OptionSpec,
+): Option {
   const flags = short === undefined ? `--${name}` : `-${short}, --${name}`;
   if (value === undefined) return new Option(flags, help);
-  const option = new Option(`${flags} ${valueLooksLike === undefined ? `<${value}>` : `[${value}]`}`, help);
+  const option = new Option(
+    `${flags} ${valueLooksLike === undefined ? `<${value}>` : `[${value}]`}`,
+    help,
+  );
   return choices === undefined ? option : option.choices(choices);
 }
 
@@ -109,7 +116,8 @@ function configure(command: Command): void {
     .showSuggestionAfterError(true)
     .configureOutput({ writeOut: (text) => out.write(text), outputError: () => {} })
     .configureHelp({
-      subcommandTerm: (sub) => `${sub.name()} ${sub.registeredArguments.map(termOf).join(" ")}`.trim(),
+      subcommandTerm: (sub) =>
+        `${sub.name()} ${sub.registeredArguments.map(termOf).join(" ")}`.trim(),
       styleTitle: title,
       styleCommandText: (text) => out.paint("cyan", text),
       styleSubcommandTerm: (text) => out.paint("cyan", text),
@@ -124,7 +132,9 @@ function termOf({ required, variadic, name }: Command["registeredArguments"][num
 
 function examplesText(examples: readonly Example[]): string {
   const width = Math.max(...examples.map(({ line }) => line.length));
-  const lines = examples.map(({ line, does }) => `  ${line.padEnd(width)}  ${out.paint("dim", `# ${does}`)}`);
+  const lines = examples.map(
+    ({ line, does }) => `  ${line.padEnd(width)}  ${out.paint("dim", `# ${does}`)}`,
+  );
   return ["", out.paint("bold", "Examples:"), ...lines].join("\n");
 }
 

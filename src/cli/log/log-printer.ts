@@ -38,7 +38,8 @@ export class LogPrinter {
     const { scopeDir, epoch, lines: wanted } = this.#options;
     // Read before the log: what an ended broker wrote is then all there.
     const reading = readEpoch(scopeDir, epoch);
-    const record = reading?.state === "read" && reading.record.state === "ended" ? reading.record : undefined;
+    const record =
+      reading?.state === "read" && reading.record.state === "ended" ? reading.record : undefined;
     const lines = this.#tail.read();
     if (record !== undefined) lines.push(...this.#tail.end());
     if (this.#begun) this.#printLines(lines);

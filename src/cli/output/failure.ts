@@ -1,4 +1,10 @@
-import { BrokerError, EXIT, messageOf, type BrokerErrorJson, type ExitCode } from "../../base/errors.ts";
+import {
+  BrokerError,
+  EXIT,
+  messageOf,
+  type BrokerErrorJson,
+  type ExitCode,
+} from "../../base/errors.ts";
 import { RpcError } from "../../wire/messages.ts";
 import { printableLine } from "./printable.ts";
 import type { Output } from "./output.ts";

@@ -5,7 +5,13 @@ import { printable } from "./printable.ts";
 export type Paint = Parameters<typeof styleText>[0];
 
 /** The reader has gone: `| head`, a closed terminal. */
-const GONE = new Set(["EPIPE", "EIO", "ECONNRESET", "ERR_STREAM_DESTROYED", "ERR_STREAM_WRITE_AFTER_END"]);
+const GONE = new Set([
+  "EPIPE",
+  "EIO",
+  "ECONNRESET",
+  "ERR_STREAM_DESTROYED",
+  "ERR_STREAM_WRITE_AFTER_END",
+]);
 
 /** A standard stream of this process, with what is known of who reads it. */
 export class Output {

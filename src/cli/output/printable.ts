@@ -2,7 +2,8 @@
  * Everything that could move the cursor, change the screen or turn the direction of text around:
  * C0 without tab and line feed, DEL, C1, and the bidirectional controls.
  */
-const UNPRINTABLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+const UNPRINTABLE =
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 /** A text from a model, a file or another program, made harmless for a terminal. Its lines stay. */
 export function printable(text: string): string {
@@ -11,7 +12,10 @@ export function printable(text: string): string {
 
 /** The same in one line: whatever separates words there separates them here by one space. */
 export function printableLine(text: string): string {
-  return text.replace(/[\s\u2028\u2029]+/g, " ").trim().replace(UNPRINTABLE, escaped);
+  return text
+    .replace(/[\s\u2028\u2029]+/g, " ")
+    .trim()
+    .replace(UNPRINTABLE, escaped);
 }
 
 function escaped(character: string): string {

@@ -7,7 +7,11 @@ const GAP = "  ";
 const WIDEST_CELL = 48;
 
 /** Aligned columns under dim heads; cells hold printable text in one line. */
-export function table(heads: readonly string[], rows: readonly (readonly string[])[], to: Output): string[] {
+export function table(
+  heads: readonly string[],
+  rows: readonly (readonly string[])[],
+  to: Output,
+): string[] {
   const cells = rows.map((row) => row.map((cell) => truncate(cell, WIDEST_CELL)));
   const widths = heads.map((head, column) =>
     Math.max(widthOf(head), ...cells.map((row) => widthOf(row[column] ?? ""))),

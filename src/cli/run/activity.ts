@@ -4,7 +4,13 @@ import { outcomeOf, workOf, type Outcome, type Work } from "./work.ts";
 
 /** Something that is worth a line of its own. All text in it is foreign. */
 export type Note =
-  | { readonly kind: "thread"; readonly threadId: string; readonly resumed: boolean; readonly model: string; readonly cwd: string }
+  | {
+      readonly kind: "thread";
+      readonly threadId: string;
+      readonly resumed: boolean;
+      readonly model: string;
+      readonly cwd: string;
+    }
   | { readonly kind: "begun"; readonly work: Work }
   | { readonly kind: "ended"; readonly work: Work; readonly outcome: Outcome }
   /** A message that was not the last one. */

@@ -34,7 +34,9 @@ export class PlainReporter implements Reporter {
   ended({ status, durationMs, message }: TurnResult): void {
     if (status !== "completed" && message !== "") this.#line(`message: ${message}`);
     const usage = usageText(this.#activity.usage);
-    this.#line(`codex-broker: ${status} in ${duration(durationMs)}${usage === "" ? "" : `, ${usage}`}`);
+    this.#line(
+      `codex-broker: ${status} in ${duration(durationMs)}${usage === "" ? "" : `, ${usage}`}`,
+    );
   }
 
   gone(): void {}

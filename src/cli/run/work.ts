@@ -61,7 +61,8 @@ export function outcomeOf(item: v2.ThreadItem): Outcome | undefined {
     }
     case "fileChange": {
       const files = counted(item.changes.length, "file");
-      if (item.status === "declined") return { state: "declined", words: "declined", durationMs: null };
+      if (item.status === "declined")
+        return { state: "declined", words: "declined", durationMs: null };
       const ok = item.status === "completed";
       return {
         state: ok ? "ok" : "failed",

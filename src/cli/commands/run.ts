@@ -1,0 +1,163 @@
+import { BrokerError, EXIT, type ExitCode } from "../../base/errors.ts";
+import { monotonicMs } from "../../base/deadline.ts";
+import { onTrace } from "../../base/trace.ts";
+import type { BrokerClient } from "../../client/broker-client.ts";
+import { connectBroker } from "../../client/connect.ts";
+import type { TurnResult, TurnRun } from "../../client/turn.ts";
+import { clientInfo, wantedScope, wantedStart } from "../broker/wanted.ts";
+import { runOptions } from "../commands.ts";
+import type { Given } from "../line/given.ts";
+import { failureOf, printFailure, printStacks } from "../output/failure.ts";
+import { err, out } from "../output/output.ts";
+import { answerAll } from "../run/approvals.ts";
+import { Interruption } from "../run/interruption.ts";
+import { JsonReporter } from "../run/json-reporter.ts";
+import { LiveReporter } from "../run/live-reporter.ts";
+import { requireLogin } from "../run/login.ts";
+import { newestThread } from "../run/newest-thread.ts";
+import { lineOfFailure, lineOfResult } from "../run/outcome.ts";
+import { PlainReporter } from "../run/plain-reporter.ts";
+import { readPrompt } from "../run/prompt.ts";
+import { quietReporter } from "../run/quiet-reporter.ts";
+import type { Reporter } from "../run/reporter.ts";
+import { turnFailure } from "../run/turn-failure.ts";
+import { turnRequest, type TurnRequest } from "../run/turn-request.ts";
+
+/** A broker that was superseded in the moment between its greeting and the first request. */
+const ATTEMPTS = 3;
+
+export async function execute(given: Given<typeof runOptions>): Promise<ExitCode> {
+  return await new Run(given).execute();
+}
+
+/** One run of the command, from its options to its exit code. */
+class Run {
+  readonly #given: Given<typeof runOptions>;
+  readonly #json: boolean;
+  readonly #startedAt = monotonicMs();
+  #reporter: Reporter = quietReporter;
+  #turn: TurnRun | undefined;
+
+  constructor(given: Given<typeof runOptions>) {
+    this.#given = given;
+    this.#json = given.has("json");
+  }
+
+  async execute(): Promise<ExitCode> {
+    try {
+      return this.#finish(await this.#run());
+    } catch (thrown) {
+      return this.#fail(thrown);
+    }
+  }
+
+  async #run(): Promise<TurnResult> {
+    const given = this.#given;
+    const request = turnRequest(given);
+    const prompt = await readPrompt({
+      words: given.operands,
+      file: given.text("file"),
+      onWait: () => err.line(err.paint("dim", "codex-broker: waiting for the prompt on stdin")),
+    });
+    const reporter = this.#choose();
+    this.#reporter = reporter;
+    using interruption = new Interruption({
+      onFirst: () => reporter.interrupting("interrupting the turn; once more leaves at once"),
+      onSecond: () => reporter.gone(),
+    });
+    out.whenReaderGoes(() => interruption.interrupt());
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#attempt(prompt, request, interruption);
+      } catch (error) {
+        const superseded = BrokerError.is(error) && error.kind === "draining";
+        if (!superseded || this.#turn?.threadId !== undefined || attempt === ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  async #attempt(
+    prompt: string,
+    request: TurnRequest,
+    interruption: Interruption,
+  ): Promise<TurnResult> {
+    await using client = await this.#connect(interruption);
+    client.onQuestion(
+      answerAll(this.#given.choice("approve", runOptions.approve.choices) === "all", (answer) =>
+        this.#reporter.answered(answer),
+      ),
+    );
+    await interruption.race(requireLogin(client));
+    const threadId = await interruption.race(this.#threadToResume(client));
+    this.#reporter.preparing(
+      threadId === undefined ? "opening a thread" : `resuming thread ${threadId}`,
+    );
+    const turn = client.runTurn({
+      ...request,
+      prompt,
+      ...(threadId === undefined ? {} : { threadId }),
+      signal: interruption.signal,
+    });
+    this.#turn = turn;
+    turn.result.catch(() => {});
+    for await (const event of turn) this.#reporter.event(event);
+    return await turn.result;
+  }
+
+  async #connect(interruption: Interruption): Promise<BrokerClient> {
+    const undo = onTrace(({ event }) => {
+      if (event === "ensure.superseding") this.#reporter.preparing("starting a broker");
+    });
+    try {
+      return await interruption.race(
+        connectBroker({
+          ...wantedScope(this.#given),
+          ...wantedStart(this.#given),
+          clientInfo: clientInfo("run"),
+          signal: interruption.signal,
+        }),
+      );
+    } finally {
+      undo();
+    }
+  }
+
+  async #threadToResume(client: BrokerClient): Promise<string | undefined> {
+    if (!this.#given.has("resume")) return undefined;
+    const named = this.#given.text("resume");
+    if (named !== undefined) return named;
+    this.#reporter.preparing("looking for the newest thread");
+    return await newestThread(client, [process.cwd(), client.record.workspace]);
+  }
+
+  #choose(): Reporter {
+    if (this.#json) return new JsonReporter(out);
+    if (this.#given.has("quiet")) return quietReporter;
+    return err.canRedraw ? new LiveReporter(err) : new PlainReporter(err);
+  }
+
+  #finish(result: TurnResult): ExitCode {
+    this.#reporter.ended(result);
+    const error = turnFailure(result, this.#given.seconds("timeout"));
+    const failure = error === undefined ? undefined : failureOf(error);
+    if (this.#json) out.json(lineOfResult(result, failure));
+    else if (failure === undefined && result.message !== "") {
+      out.foreign(result.message.endsWith("\n") ? result.message : `${result.message}\n`);
+    }
+    if (failure === undefined) return EXIT.ok;
+    printFailure(failure, err);
+    return failure.exitCode;
+  }
+
+  #fail(thrown: unknown): ExitCode {
+    this.#reporter.gone();
+    const failure = failureOf(thrown);
+    if (this.#json) {
+      const durationMs = Math.round(monotonicMs() - this.#startedAt);
+      out.json(lineOfFailure(failure, this.#turn, durationMs));
+    }
+    printFailure(failure, err);
+    if (process.env["CODEX_BROKER_DEBUG"] === "1") printStacks(thrown, err);
+    return failure.exitCode;
+  }
+}

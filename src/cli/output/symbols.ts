@@ -1,0 +1,20 @@
+interface Symbols {
+  readonly spinner: readonly string[];
+  readonly ok: string;
+  readonly failed: string;
+  readonly declined: string;
+  readonly bar: string;
+}
+
+const DRAWN: Symbols = {
+  spinner: [..."⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"],
+  ok: "✓",
+  failed: "✗",
+  declined: "⊘",
+  bar: "│",
+};
+
+/** The Linux console has no glyphs for the others. */
+const PLAIN: Symbols = { spinner: [..."|/-\\"], ok: "+", failed: "x", declined: "-", bar: "|" };
+
+export const symbols: Symbols = process.env["TERM"] === "linux" ? PLAIN : DRAWN;

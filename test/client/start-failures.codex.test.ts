@@ -1,0 +1,137 @@
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { makeFakeCodex, type FakeBehaviour } from "../support/fake-codex.ts";
+import { guardAgainstLeaks } from "../support/leak-guard.ts";
+import { livingBrokers } from "../support/stop-brokers.ts";
+import { makeWorld, type World } from "../support/world.ts";
+
+guardAgainstLeaks();
+
+async function worldWithFake(...behaviours: FakeBehaviour[]): Promise<World> {
+  const fake = await makeFakeCodex(...behaviours);
+  const world = await makeWorld({ codex: fake.command, env: fake.env });
+  return {
+    ...world,
+    async [Symbol.asyncDispose]() {
+      await world[Symbol.asyncDispose]();
+      await fake.remove();
+    },
+  };
+}
+
+describe("a broker that cannot be had", () => {
+  test("F75: no codex under the name that was given", async () => {
+    await using world = await makeWorld({ codex: "/nowhere/codex" });
+    await expect(world.connect()).rejects.toMatchObject({ kind: "codexNotFound" });
+  });
+
+  test("F53 F59 F86: an app-server that ends at its start is told with binary, exit and last words", async () => {
+    await using world = await worldWithFake({
+      exitAtStart: { code: 7, stderr: "the reason is this\n" },
+    });
+    const failure = world.connect();
+    await expect(failure).rejects.toMatchObject({
+      kind: "appServerStartFailed",
+      details: {
+        code: 7,
+        signal: null,
+        stderrTail: expect.stringContaining("the reason is this") as string,
+      },
+    });
+    expect(livingBrokers(world.stateDir)).toEqual([]);
+  });
+
+  test("F52: one that a signal ended is not taken for a success", async () => {
+    await using world = await worldWithFake({ exitAtStart: { signal: "SIGSEGV", stderr: "" } });
+    await expect(world.connect()).rejects.toMatchObject({
+      kind: "appServerStartFailed",
+      details: { code: null, signal: "SIGSEGV" },
+    });
+  });
+
+  test("F81: a start that fails on a locked state database is tried again", async () => {
+    const locked = {
+      exitAtStart: {
+        code: 1,
+        stderr: "Error: failed to initialize sqlite state runtime: database is locked\n",
+      },
+    };
+    await using world = await worldWithFake(locked, locked, {});
+    await using client = await world.connect();
+    expect((await client.status()).appServer.version).toBe("0.169.0");
+  });
+
+  test("F68: a codex that is too old is refused with its version", async () => {
+    await using world = await worldWithFake({ version: "0.98.0" });
+    await expect(world.connect()).rejects.toMatchObject({ kind: "codexTooOld" });
+  });
+
+  test(
+    "F51: a codex that never answers is given up at the deadline, and later it is gone",
+    { timeout: 60_000 },
+    async () => {
+      await using world = await worldWithFake({ mute: ["initialize"] });
+      await expect(world.connect({ startTimeoutMs: 1_500 })).rejects.toMatchObject({
+        kind: expect.stringMatching(/requestTimedOut|brokerUnavailable/) as string,
+      });
+    },
+  );
+
+  test("CODEX_HOME that does not exist", async () => {
+    await using world = await makeWorld({ env: { CODEX_HOME: "/nowhere/home" } });
+    await expect(world.connect()).rejects.toMatchObject({ kind: "codexHomeMissing" });
+  });
+
+  test("a workspace that does not exist", async () => {
+    await using world = await makeWorld();
+    await expect(world.connect({ cwd: join(world.workspace, "none") })).rejects.toMatchObject({
+      kind: "workspaceInvalid",
+    });
+  });
+
+  test("a broken config.toml fails the turn with its cause, and mending it heals the same broker", async () => {
+    await using world = await makeWorld();
+    await using client = await world.connect();
+    writeFileSync(world.home.configFile, "this is = = not toml");
+    await expect(client.runTurn({ prompt: "say: hi" }).result).rejects.toMatchObject({
+      kind: "codexConfigInvalid",
+    });
+    await world.home.configure({ modelUrl: world.model.url, trusted: [world.workspace] });
+    expect(await client.runTurn({ prompt: "say: hi" }).result).toMatchObject({
+      status: "completed",
+    });
+  });
+});
+
+describe("a state directory that cannot be trusted", () => {
+  test("F91: one that others may write to", async () => {
+    await using world = await makeWorld();
+    mkdirSync(world.stateDir);
+    chmodSync(world.stateDir, 0o777);
+    await expect(world.connect()).rejects.toMatchObject({
+      kind: "stateDirUnsafe",
+      hint: `Run \`chmod 700 ${world.stateDir}\`.`,
+    });
+  });
+
+  test("F91: one behind a symbolic link", async () => {
+    await using world = await makeWorld();
+    const elsewhere = join(world.workspace, "elsewhere");
+    mkdirSync(elsewhere, { mode: 0o700 });
+    symlinkSync(elsewhere, world.stateDir);
+    await expect(world.connect()).rejects.toMatchObject({ kind: "stateDirUnsafe" });
+  });
+
+  test("F09: one too long for a socket falls back to a shorter private directory", async () => {
+    await using world = await makeWorld();
+    const long = join(world.stateDir, "d".repeat(90));
+    await using client = await world.connect({
+      env: { ...world.env, CODEX_BROKER_STATE_DIR: long },
+    });
+    expect(Buffer.byteLength(client.record.endpoint)).toBeLessThanOrEqual(100);
+    expect((await client.status()).stateDir).toBe(long);
+    await client.request("broker/stop", { force: true });
+    await client.closed;
+  });
+});
