@@ -7,6 +7,8 @@ describe("model script", () => {
     ["say: hello world", { kind: "say", text: "hello world" }],
     ["slow: 20x50ms tick", { kind: "slow", deltas: 20, pauseMs: 50, text: "tick" }],
     ["slow: 3x5ms", { kind: "slow", deltas: 3, pauseMs: 5, text: "tick" }],
+    ["type: 5ms a b", { kind: "type", pauseMs: 5, text: "a b" }],
+    ["ponder: 5ms a b", { kind: "ponder", pauseMs: 5, text: "a b" }],
     [
       "stream: 500 deltas at 100/s of 64 bytes",
       { kind: "stream", deltas: 500, perSecond: 100, bytes: 64 },
@@ -23,7 +25,7 @@ describe("model script", () => {
     expect(parseScript(prompt)).toEqual([step]);
   });
 
-  test.each(["hello", "slow: down", "stream: x", "http: 200", "constructor", "Say: hi", ""])(
+  test.each(["hello", "slow: down", "type: a", "stream: x", "http: 200", "constructor", "Say: hi", ""])(
     "%j is none, and echoed",
     (prompt) => {
       expect(parseScript(prompt)).toEqual([{ kind: "say", text: `You said: ${prompt}` }]);

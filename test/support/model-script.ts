@@ -7,6 +7,7 @@ export type Step =
       readonly pauseMs: number;
       readonly text: string;
     }
+  | PacedStep
   | {
       readonly kind: "stream";
       readonly deltas: number;
@@ -24,6 +25,13 @@ export type Step =
   | { readonly kind: "drop" }
   | { readonly kind: "silence" };
 
+/** A text word by word, so many milliseconds before each: `type` is said, `ponder` is thought. */
+export interface PacedStep {
+  readonly kind: "type" | "ponder";
+  readonly pauseMs: number;
+  readonly text: string;
+}
+
 type Reader = (rest: string) => Step | undefined;
 
 /** The words of the language; a step that begins with none of them is echoed. */
@@ -40,6 +48,8 @@ const WORDS: ReadonlyMap<string, Reader> = new Map(
         text: text || "tick",
       };
     },
+    type: (rest) => paced("type", rest),
+    ponder: (rest) => paced("ponder", rest),
     stream: (rest) => {
       const [, deltas, perSecond, bytes] =
         /^(\d+) deltas at (\d+)\/s of (\d+) bytes$/.exec(rest) ?? [];
@@ -67,6 +77,12 @@ const WORDS: ReadonlyMap<string, Reader> = new Map(
     silence: () => ({ kind: "silence" }),
   }),
 );
+
+function paced(kind: PacedStep["kind"], rest: string): PacedStep | undefined {
+  const [, pauseMs, text] = /^(\d+)ms\s+(.+)$/s.exec(rest) ?? [];
+  if (pauseMs === undefined || text === undefined) return undefined;
+  return { kind, pauseMs: Number(pauseMs), text };
+}
 
 /** Longest piece of an unknown prompt that is echoed, in characters. */
 const ECHO_LIMIT = 200;

@@ -8,8 +8,12 @@ export interface Finished {
 }
 
 /** Runs a program with this Node to its end. */
-export async function runNode(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Finished> {
-  const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "pipe"] });
+export async function runNode(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  cwd?: string,
+): Promise<Finished> {
+  const child = spawn(process.execPath, args, { env, cwd, stdio: ["ignore", "pipe", "pipe"] });
   const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
   const [stdout, stderr, code] = await Promise.all([
     text(child.stdout),

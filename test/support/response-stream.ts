@@ -44,8 +44,8 @@ export class ResponseStream {
     });
   }
 
-  /** A summary of what the model thought. */
-  async reasoning(text: string): Promise<void> {
+  /** A summary of what the model thought, one delta for each piece of text. */
+  async reasoning(pieces: AsyncIterable<string> | Iterable<string>): Promise<void> {
     const index = this.#items++;
     const id = `rs_${this.#id}_${index}`;
     const item = { type: "reasoning", id };
@@ -58,7 +58,11 @@ export class ResponseStream {
       ...part,
       part: { type: "summary_text", text: "" },
     });
-    await this.#send("response.reasoning_summary_text.delta", { ...part, delta: text });
+    let text = "";
+    for await (const delta of pieces) {
+      text += delta;
+      await this.#send("response.reasoning_summary_text.delta", { ...part, delta });
+    }
     const summary = [{ type: "summary_text", text }];
     await this.#send("response.output_item.done", {
       output_index: index,

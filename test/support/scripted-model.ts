@@ -8,9 +8,11 @@
  * |-------------------------------------|---------------------------------------------------------------------------|
  * | `say: hello world`                  | a message, one delta a word                                               |
  * | `slow: 20x50ms tick`                | a message of 20 deltas `tick 1 `, `tick 2 `…, 50 ms before each           |
+ * | `type: 50ms hello world`            | a message, one delta a word, 50 ms before each                            |
  * | `stream: 500 deltas at 100/s of 64 bytes` | a message of that many deltas at that rate, of that size each       |
  * | `json: {"ok":true}`                 | a message that is exactly this text, in one delta                         |
  * | `think: it is a trick`              | a reasoning item with this summary                                        |
+ * | `ponder: 50ms it is a trick`        | the same word by word, 50 ms before each                                  |
  * | `shell: echo hi`                    | calls the shell tool that Codex offers                                    |
  * | `shell-ask: echo hi`                | the same outside the sandbox, which makes Codex ask for approval          |
  * | `tool: get_goal {}`                 | calls any other tool offered, with these arguments                        |
@@ -33,7 +35,7 @@ import { text as readText } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import type { Json, JsonObject } from "./json.ts";
-import { type Step, parseScript, stepsOfRequest } from "./model-script.ts";
+import { type PacedStep, type Step, parseScript, stepsOfRequest } from "./model-script.ts";
 import { ResponseStream } from "./response-stream.ts";
 import { callOf, outputsOf, promptOf } from "./responses-request.ts";
 
@@ -199,7 +201,8 @@ class Model implements ScriptedModel {
       if (!goesOn) return;
     }
     if (first === undefined) await stream.message(words(`The tool said: ${outputs.join("\n")}`));
-    if (steps.at(-1)?.kind === "think") await stream.message(words("I have thought about it."));
+    const last = steps.at(-1)?.kind;
+    if (last === "think" || last === "ponder") await stream.message(words("I have thought about it."));
     await stream.completed();
   }
 
@@ -212,6 +215,12 @@ class Model implements ScriptedModel {
       case "slow":
         await stream.message(ticks(step, signal));
         return true;
+      case "type":
+        await stream.message(atPace(step, signal));
+        return true;
+      case "ponder":
+        await stream.reasoning(atPace(step, signal));
+        return true;
       case "stream":
         await stream.message(atRate(step, signal));
         return true;
@@ -219,7 +228,7 @@ class Model implements ScriptedModel {
         await stream.message([step.text]);
         return true;
       case "think":
-        await stream.reasoning(step.text);
+        await stream.reasoning([step.text]);
         return true;
       case "hold":
         await orAborted(this.#gate(step.gate).released, signal);
@@ -278,6 +287,13 @@ async function* ticks(step: Step & { kind: "slow" }, signal: AbortSignal): Async
   for (let tick = 1; tick <= step.deltas; tick += 1) {
     await sleep(step.pauseMs, undefined, { signal });
     yield `${step.text} ${tick} `;
+  }
+}
+
+async function* atPace(step: PacedStep, signal: AbortSignal): AsyncGenerator<string> {
+  for (const word of words(step.text)) {
+    await sleep(step.pauseMs, undefined, { signal });
+    yield word;
   }
 }
 

@@ -8,7 +8,7 @@ import { livenessOf } from "../../src/os/process-identity.ts";
 /** Longer than a broker's own bounds for an end by force. */
 const END_WITHIN_MS = 15_000;
 
-/** The brokers of a state directory that have taken an epoch and not ended. */
+/** The brokers of a state directory that have taken an epoch and are not proven to have ended. */
 export function livingBrokers(stateDir: string): ServingRecord[] {
   const format = join(stateDir, "v1");
   if (!existsSync(format)) return [];
@@ -17,7 +17,7 @@ export function livingBrokers(stateDir: string): ServingRecord[] {
     return listEpochs(scopeDir).flatMap((epoch) => {
       const reading = readEpoch(scopeDir, epoch);
       if (reading?.state !== "read" || reading.record.state !== "serving") return [];
-      return livenessOf(reading.record.broker) === "alive" ? [reading.record] : [];
+      return livenessOf(reading.record.broker) === "gone" ? [] : [reading.record];
     });
   });
 }

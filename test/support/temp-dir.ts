@@ -13,14 +13,14 @@ export interface TempDir extends AsyncDisposable {
 }
 
 /**
- * Makes a directory under the system's temporary directory.
+ * Makes a directory under the system's temporary directory, unless another parent is given.
  *
  * The name stays short because sockets are bound inside, and a socket path may have about a hundred bytes in all.
  */
-export async function makeTempDir(): Promise<TempDir> {
+export async function makeTempDir(parent: string = tmpdir()): Promise<TempDir> {
   // realpath: on macOS the temporary directory is behind a symbolic link, and a path must compare equal to what
   // programs report as their working directory.
-  const path = await realpath(await mkdtemp(join(tmpdir(), "cb-")));
+  const path = await realpath(await mkdtemp(join(parent, "cb-")));
   ownPath(path);
   const remove = async (): Promise<void> => {
     // A process that is just ending may still add a file, hence the retries.

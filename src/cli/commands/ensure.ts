@@ -1,8 +1,8 @@
 import { EXIT, type ExitCode } from "../../base/errors.ts";
 import { monotonicMs } from "../../base/deadline.ts";
 import { connectBroker } from "../../client/connect.ts";
-import { appServerNote, headline } from "../broker/status-view.ts";
-import { clientInfo, wantedScope, wantedStart } from "../broker/wanted.ts";
+import { appServerNote, headline } from "../workspace/status-view.ts";
+import { clientInfo, wantedScope, wantedStart } from "../workspace/wanted.ts";
 import type { ensureOptions } from "../commands.ts";
 import type { Given } from "../line/given.ts";
 import { out } from "../output/output.ts";

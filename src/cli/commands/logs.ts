@@ -1,49 +1,67 @@
 import { BrokerError, EXIT, type ExitCode } from "../../base/errors.ts";
 import { pause } from "../../base/deadline.ts";
 import { listEpochs } from "../../lifecycle/epoch-file.ts";
-import { resolveScope } from "../../lifecycle/scope.ts";
-import { wantedScope } from "../broker/wanted.ts";
+import { resolveScope, type Scope } from "../../lifecycle/scope.ts";
 import type { logsOptions } from "../commands.ts";
 import type { Given } from "../line/given.ts";
 import { LogPrinter } from "../log/log-printer.ts";
 import { err, out } from "../output/output.ts";
+import { wantedScope } from "../workspace/wanted.ts";
 
 const LOOK_AGAIN_MS = 150;
 
 export async function execute(given: Given<typeof logsOptions>): Promise<ExitCode> {
   const scope = resolveScope(wantedScope(given));
-  const chosen = given.count("epoch");
-  const lines = given.count("lines") ?? Infinity;
-  const raw = given.has("json") || !out.isTerminal;
+  const wanted = given.count("epoch");
   const epochs = listEpochs(scope.directory);
-  let epoch = chosen ?? epochs[0];
-  if (chosen !== undefined && !epochs.includes(chosen)) throw noSuchEpoch(chosen, epochs);
-  if (epoch === undefined) {
-    err.line(
-      err.paint("dim", "No broker has been started for this workspace, so there is no log."),
-    );
-    if (!given.has("follow")) return EXIT.ok;
-  }
+  if (wanted !== undefined && !epochs.includes(wanted)) throw noSuchEpoch(wanted, epochs);
+  const lines = given.count("lines") ?? Infinity;
+  const log = new ScopeLog(scope, given.has("json") || !out.isTerminal);
 
-  let readerGone = false;
-  out.whenReaderGoes(() => (readerGone = true));
-  let printer = epoch === undefined ? undefined : begin(epoch, lines);
-  printer?.print();
-  while (given.has("follow") && !readerGone && !(chosen !== undefined && printer?.ended === true)) {
-    await pause(LOOK_AGAIN_MS);
-    printer?.print();
-    const newest = chosen ?? listEpochs(scope.directory)[0];
-    if (newest === undefined || newest === epoch) continue;
-    // An older broker may have more to say while it drains; its own log keeps that.
-    epoch = newest;
-    printer = begin(newest, Infinity);
-    printer.print();
+  const epoch = wanted ?? epochs[0];
+  if (epoch !== undefined) log.turnTo(epoch, lines);
+  else err.line(err.paint("dim", "No broker has been started for this workspace yet."));
+  if (!given.has("follow")) return EXIT.ok;
+
+  const readerGone = new AbortController();
+  out.whenReaderGoes(() => readerGone.abort());
+  while (!readerGone.signal.aborted) {
+    await pause(LOOK_AGAIN_MS, readerGone.signal);
+    log.print();
+    if (wanted !== undefined && log.ended) break;
+    const newest = wanted ?? listEpochs(scope.directory)[0];
+    if (newest !== undefined) log.turnTo(newest, Infinity);
   }
   return EXIT.ok;
+}
 
-  function begin(epoch: number, lines: number): LogPrinter {
-    if (!raw) out.line(out.paint("dim", `── epoch ${epoch} ──`));
-    return new LogPrinter({ scopeDir: scope.directory, epoch, raw, lines }, out);
+/** The logs of a scope's epochs, one at a time. What an older one still has to say stays in its file. */
+class ScopeLog {
+  readonly #scope: Scope;
+  readonly #raw: boolean;
+  #epoch: number | undefined;
+  #printer: LogPrinter | undefined;
+
+  constructor(scope: Scope, raw: boolean) {
+    this.#scope = scope;
+    this.#raw = raw;
+  }
+
+  get ended(): boolean {
+    return this.#printer?.ended ?? false;
+  }
+
+  turnTo(epoch: number, lines: number): void {
+    if (this.#epoch === epoch) return;
+    this.#epoch = epoch;
+    if (!this.#raw) out.line(out.paint("dim", `── epoch ${epoch} ──`));
+    const scopeDir = this.#scope.directory;
+    this.#printer = new LogPrinter({ scopeDir, epoch, raw: this.#raw, lines }, out);
+    this.#printer.print();
+  }
+
+  print(): void {
+    this.#printer?.print();
   }
 }
 

@@ -4,7 +4,7 @@ import { onTrace } from "../../base/trace.ts";
 import type { BrokerClient } from "../../client/broker-client.ts";
 import { connectBroker } from "../../client/connect.ts";
 import type { TurnResult, TurnRun } from "../../client/turn.ts";
-import { clientInfo, wantedScope, wantedStart } from "../broker/wanted.ts";
+import { clientInfo, wantedScope, wantedStart } from "../workspace/wanted.ts";
 import { runOptions } from "../commands.ts";
 import type { Given } from "../line/given.ts";
 import { failureOf, printFailure, printStacks } from "../output/failure.ts";

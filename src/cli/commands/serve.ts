@@ -4,9 +4,9 @@ import { ensureBroker, type Ensured } from "../../lifecycle/ensure.ts";
 import { readEpoch } from "../../lifecycle/epoch-file.ts";
 import { resolveScope, type Scope } from "../../lifecycle/scope.ts";
 import type { Connection } from "../../wire/connection.ts";
-import { introductionOf, lookForBroker } from "../broker/ask.ts";
-import { headline } from "../broker/status-view.ts";
-import { wantedScope, wantedStart } from "../broker/wanted.ts";
+import { introductionOf, lookForBroker } from "../workspace/ask.ts";
+import { headline } from "../workspace/status-view.ts";
+import { wantedScope, wantedStart } from "../workspace/wanted.ts";
 import type { serveOptions } from "../commands.ts";
 import type { Given } from "../line/given.ts";
 import { LogPrinter } from "../log/log-printer.ts";
@@ -31,13 +31,12 @@ export async function execute(given: Given<typeof serveOptions>): Promise<ExitCo
 
   // Our own session also keeps it from ending for lack of work.
   using _ending = endOnSignal(link.connection);
-  let connected = true;
-  void link.connection.closed.then(() => (connected = false));
-  link.socket.ref();
+  const closed = new AbortController();
+  void link.connection.closed.then(() => closed.abort());
   const printer = new LogPrinter({ scopeDir: scope.directory, epoch, raw, lines: Infinity }, out);
-  while (connected) {
+  while (!closed.signal.aborted) {
     printer.print();
-    await pause(LOOK_AGAIN_MS);
+    await pause(LOOK_AGAIN_MS, closed.signal);
   }
   const deadline = Deadline.after(OBITUARY_LIMIT_MS);
   for (printer.print(); !printer.ended && !deadline.expired; printer.print()) {

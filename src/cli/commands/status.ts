@@ -2,9 +2,9 @@ import { EXIT, type ExitCode } from "../../base/errors.ts";
 import { resolveScope, type Scope } from "../../lifecycle/scope.ts";
 import { stateDirectory } from "../../lifecycle/state-directory.ts";
 import type { Seen } from "../../lifecycle/ensure.ts";
-import { askStatus, lookForBroker, windingDown } from "../broker/ask.ts";
-import { statusLines } from "../broker/status-view.ts";
-import { wantedScope } from "../broker/wanted.ts";
+import { askStatus, lookForBroker, windingDown } from "../workspace/ask.ts";
+import { statusLines, type ViewOptions } from "../workspace/status-view.ts";
+import { wantedScope } from "../workspace/wanted.ts";
 import type { statusOptions } from "../commands.ts";
 import type { Given } from "../line/given.ts";
 import { out } from "../output/output.ts";
@@ -13,59 +13,57 @@ import { printableLine } from "../output/printable.ts";
 export async function execute(given: Given<typeof statusOptions>): Promise<ExitCode> {
   const scope = resolveScope(wantedScope(given));
   const { seen, link } = await lookForBroker(scope, "status");
-  if (link === undefined) reportAbsence(scope, seen, given.has("json"));
-  else {
-    const status = await askStatus(link.connection);
-    link.connection.close();
-    const { verdict, reason } = seen.verdict;
-    if (given.has("json")) out.json({ ...status, verdict, reason });
-    else {
-      const usable = verdict === "usable" || verdict === "starting";
-      const remark = usable ? {} : { remark: `${reason}; the next client gets a new broker` };
-      const stateDirChosen = stateDirectory().overridden;
-      for (const line of statusLines(status, { stateDirChosen, ...remark }, out)) out.line(line);
-    }
+  if (link === undefined) {
+    const absence = absenceOf(scope, seen);
+    if (given.has("json")) out.json(absence);
+    else for (const line of absenceLines(absence)) out.line(line);
+    return EXIT.ok;
   }
+  const status = await askStatus(link.connection);
+  link.connection.close();
+  const { verdict, reason } = seen.verdict;
+  if (given.has("json")) out.json({ ...status, verdict, reason });
+  else for (const line of statusLines(status, viewOptions(seen), out)) out.line(line);
   return EXIT.ok;
 }
 
-function reportAbsence(scope: Scope, seen: Seen, json: boolean): void {
-  const { key, workspace, stateDir } = scope;
-  const { state, reason } = whatThereIs(seen);
-  if (json)
-    return out.json({
-      state,
-      verdict: seen.verdict.verdict,
-      reason,
-      scope: key,
-      workspace,
-      stateDir,
-    });
-  const dot =
-    state === "absent" ? out.paint("dim", "○ no broker") : out.paint("yellow", `● ${state}`);
-  out.line(`${dot}  ${out.paint("bold", printableLine(workspace))}`);
-  out.line(`  ${printableLine(reason)}`);
-  if (stateDirectory().overridden) {
-    out.line(
-      `  ${out.paint("dim", `state in ${printableLine(stateDir)}, chosen by CODEX_BROKER_STATE_DIR`)}`,
-    );
-  }
-  if (state === "absent") out.line(out.paint("dim", "  → codex-broker ensure"));
+function viewOptions({ verdict }: Seen): ViewOptions {
+  const { overridden: stateDirChosen } = stateDirectory();
+  if (verdict.step === "use") return { stateDirChosen };
+  return { stateDirChosen, remark: `${verdict.reason}; the next client gets a new broker` };
 }
 
-/** Nobody answers for the scope: is somebody there all the same? */
-function whatThereIs(seen: Seen): { readonly state: string; readonly reason: string } {
+/** Nobody answers for the scope. The order of the fields is that of the output. */
+interface Absence {
+  readonly state: "absent" | "starting" | "unresponsive" | "draining";
+  readonly verdict: string;
+  readonly reason: string;
+  readonly scope: string;
+  readonly workspace: string;
+  readonly stateDir: string;
+}
+
+function absenceOf({ key, workspace, stateDir }: Scope, seen: Seen): Absence {
   const { verdict, reason } = seen.verdict;
+  const place = { scope: key, workspace, stateDir };
   const ending = windingDown(seen);
   if (ending !== undefined) {
-    const { epoch, broker } = ending;
-    return {
-      state: "draining",
-      reason: `process ${broker.pid} of epoch ${epoch} takes no new work and ends when its turns have`,
-    };
+    const who = `process ${ending.broker.pid} of epoch ${ending.epoch}`;
+    const what = "takes no new work and ends when its turns have";
+    return { state: "draining", verdict, reason: `${who} ${what}`, ...place };
   }
-  return {
-    state: verdict === "starting" || verdict === "unresponsive" ? verdict : "absent",
-    reason,
-  };
+  const there = verdict === "starting" || verdict === "unresponsive";
+  return { state: there ? verdict : "absent", verdict, reason, ...place };
+}
+
+function* absenceLines({ state, reason, workspace, stateDir }: Absence): Generator<string> {
+  const absent = state === "absent";
+  const dot = absent ? out.paint("dim", "○ no broker") : out.paint("yellow", `● ${state}`);
+  yield `${dot}  ${out.paint("bold", printableLine(workspace))}`;
+  yield `  ${printableLine(reason)}`;
+  if (stateDirectory().overridden) {
+    const where = `state in ${printableLine(stateDir)}, chosen by CODEX_BROKER_STATE_DIR`;
+    yield out.paint("dim", `  ${where}`);
+  }
+  if (absent) yield out.paint("dim", "  → codex-broker ensure");
 }

@@ -4,8 +4,8 @@ import { readEpoch, type ServingRecord } from "../../lifecycle/epoch-file.ts";
 import { resolveScope, type Scope } from "../../lifecycle/scope.ts";
 import { livenessOf } from "../../os/process-identity.ts";
 import type { BrokerRequests } from "../../wire/broker-protocol.ts";
-import { lookForBroker, windingDown, type Found } from "../broker/ask.ts";
-import { wantedScope } from "../broker/wanted.ts";
+import { lookForBroker, windingDown, type Found } from "../workspace/ask.ts";
+import { wantedScope } from "../workspace/wanted.ts";
 import type { stopOptions } from "../commands.ts";
 import type { Given } from "../line/given.ts";
 import { counted, duration } from "../output/amounts.ts";
@@ -65,8 +65,8 @@ export async function execute(given: Given<typeof stopOptions>): Promise<ExitCod
 async function settledBroker(scope: Scope, deadline: Deadline): Promise<Found | undefined> {
   for (;;) {
     const found = await lookForBroker(scope, "stop");
-    if (found.seen.observation.state !== "claimed" || found.seen.verdict.step !== "wait")
-      return found;
+    const { observation, verdict } = found.seen;
+    if (observation.state !== "claimed" || verdict.step !== "wait") return found;
     if (deadline.expired) return undefined;
     await pause(LOOK_AGAIN_MS);
   }

@@ -59,8 +59,9 @@ function commandOf(spec: CommandSpec, onRead: (args: Arguments) => void): Comman
     const inside = many === true ? `${name}...` : name;
     command.argument(required === true ? `<${inside}>` : `[${inside}]`, help);
   }
-  for (const [name, option] of Object.entries(spec.options))
+  for (const [name, option] of Object.entries(spec.options)) {
     command.addOption(optionOf(name, option));
+  }
   configure(command);
   return command.action(() => {
     const options: Record<string, OptionValue> = {};

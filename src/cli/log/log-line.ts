@@ -21,7 +21,7 @@ export function renderLogLine(line: string, to: Output): string {
   if (entry === undefined) return printable(line);
   const [name, paint] = LEVELS[Number(entry["level"])] ?? ["", "dim"];
   const time = to.paint("dim", timeOf(entry["time"]));
-  const event = to.paint("bold", printableLine(String(entry["event"] ?? entry["msg"] ?? "")));
+  const event = to.paint("bold", valueText(entry["event"] ?? entry["msg"] ?? ""));
   const facts = Object.entries(entry)
     .filter(([key]) => !NOT_REPEATED.has(key))
     .map(([key, value]) => `${to.paint("dim", `${printableLine(key)}=`)}${valueText(value)}`);

@@ -16,13 +16,13 @@ export function obituaryLines(record: EndedRecord, to: Output): string[] {
     lines.push(`  ${to.paint("dim", label.padEnd(10))}${value}`);
   };
   add("reason", printableLine(reason));
-  if (exit !== null)
-    add("app-server", exit.signal === null ? `exit code ${exit.code ?? "unknown"}` : exit.signal);
+  if (exit !== null) add("app-server", exit.signal ?? `exit code ${exit.code ?? "unknown"}`);
   if (error !== null) add("next", printableLine(error.hint));
   if (stderrTail.trim() !== "") {
     add("stderr", "the last that the app-server said:");
-    for (const line of printable(stderrTail.trimEnd()).split("\n"))
+    for (const line of printable(stderrTail.trimEnd()).split("\n")) {
       lines.push(`    ${to.paint("dim", line)}`);
+    }
   }
   return lines;
 }

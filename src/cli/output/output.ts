@@ -26,7 +26,7 @@ export class Output {
   }
 
   get isTerminal(): boolean {
-    return this.#stream.isTTY === true;
+    return this.#stream.isTTY;
   }
 
   /** Whether what was written can be taken back. */

@@ -7,7 +7,7 @@ interface Symbols {
 }
 
 const DRAWN: Symbols = {
-  spinner: [..."⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"],
+  spinner: "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏".split(""),
   ok: "✓",
   failed: "✗",
   declined: "⊘",
@@ -15,6 +15,12 @@ const DRAWN: Symbols = {
 };
 
 /** The Linux console has no glyphs for the others. */
-const PLAIN: Symbols = { spinner: [..."|/-\\"], ok: "+", failed: "x", declined: "-", bar: "|" };
+const PLAIN: Symbols = {
+  spinner: "|/-\\".split(""),
+  ok: "+",
+  failed: "x",
+  declined: "-",
+  bar: "|",
+};
 
 export const symbols: Symbols = process.env["TERM"] === "linux" ? PLAIN : DRAWN;

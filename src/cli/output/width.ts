@@ -1,5 +1,5 @@
 /** Take no column of their own: marks that combine, joiners, variation selectors. */
-const NARROW_TO_NOTHING = /^[\p{Mn}\p{Me}\u200b-\u200d\u2060\ufe00-\ufe0f]$/u;
+const NARROW_TO_NOTHING = /^[\p{Mn}\p{Me}\p{Cf}]$/u;
 
 /** Take two columns on nearly every terminal: East Asian wide and full-width forms, and emoji. */
 const WIDE =
@@ -31,7 +31,8 @@ export function wrap(text: string, columns: number): string[] {
       }
       row += word;
       while (widthOf(row.trimEnd()) > columns) {
-        const head = headOf(row, Math.max(1, columns)) || [...row].slice(0, 1).join("");
+        const head =
+          headOf(row, Math.max(1, columns)) || String.fromCodePoint(row.codePointAt(0) ?? 0);
         rows.push(head);
         row = row.slice(head.length);
       }

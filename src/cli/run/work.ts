@@ -15,6 +15,8 @@ export interface Outcome {
   readonly durationMs: number | null;
 }
 
+const DECLINED: Outcome = { state: "declined", words: "declined", durationMs: null };
+
 /** What an item is about; undefined where there is nothing to show. */
 export function workOf(item: v2.ThreadItem): Work | undefined {
   switch (item.type) {
@@ -54,15 +56,14 @@ export function outcomeOf(item: v2.ThreadItem): Outcome | undefined {
   switch (item.type) {
     case "commandExecution": {
       const { status, exitCode, durationMs } = item;
-      if (status === "declined") return { state: "declined", words: "declined", durationMs: null };
+      if (status === "declined") return DECLINED;
       const ok = status === "completed" && (exitCode ?? 0) === 0;
       const words = exitCode === null ? (ok ? "done" : "failed") : `exit ${exitCode}`;
       return { state: ok ? "ok" : "failed", words, durationMs };
     }
     case "fileChange": {
       const files = counted(item.changes.length, "file");
-      if (item.status === "declined")
-        return { state: "declined", words: "declined", durationMs: null };
+      if (item.status === "declined") return DECLINED;
       const ok = item.status === "completed";
       return {
         state: ok ? "ok" : "failed",
