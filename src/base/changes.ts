@@ -15,6 +15,8 @@ export class Changes {
     const deadline = Deadline.after(limitMs);
     const expired = new Error("expired");
     while (!met()) {
+      // Changes that come faster than a timer fires must not put the end off for ever.
+      if (deadline.expired) return false;
       const next = this.#next.promise.then(() => "changed");
       if ((await deadline.race(next, () => expired).catch(() => "expired")) === "expired") {
         return met();

@@ -16,12 +16,12 @@ import {
   publishEpoch,
   type ServingRecord,
 } from "../lifecycle/epoch-file.ts";
-import { retirePredecessors } from "../lifecycle/retire.ts";
+import { Retirement } from "../lifecycle/retire.ts";
 import type { StartOrder } from "../lifecycle/start-protocol.ts";
 import { chooseEndpoint } from "../os/endpoint.ts";
 import { fingerprintOf } from "../os/fingerprint.ts";
 import { neutralDirectory } from "../os/neutral-directory.ts";
-import { ownIdentity } from "../os/process-identity.ts";
+import { identityOf, ownIdentity } from "../os/process-identity.ts";
 import {
   BROKER_PROTOCOL,
   MAX_LINE_BYTES,
@@ -94,6 +94,7 @@ export class Broker implements BrokerFacade {
   #ground: GroundWatch | undefined;
   #appServer: StartedAppServer | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
+  #retirement: Retirement | undefined;
   #buried = false;
 
   constructor(order: StartOrder) {
@@ -217,6 +218,7 @@ export class Broker implements BrokerFacade {
       state: "serving",
       instance: this.#instance,
       broker: ownIdentity(),
+      appServer: null,
       endpoint: this.#listener!.endpoint.address,
       current: this.#listener!.endpoint.current,
       startedAt: this.#startedAt.toISOString(),
@@ -227,6 +229,15 @@ export class Broker implements BrokerFacade {
     };
     publishEpoch(this.#scopeDir, record);
     return record;
+  }
+
+  /** Should this process die, its successor can prove which app-server was its own. */
+  #publishAppServer(pid: number | undefined): void {
+    const { epoch, token } = this.#order.claim;
+    if (this.#record === undefined || pid === undefined) return;
+    if (!holdsEpoch(this.#scopeDir, epoch, token)) return;
+    this.#record = { ...this.#record, appServer: identityOf(pid) };
+    publishEpoch(this.#scopeDir, this.#record);
   }
 
   async #startAppServer(): Promise<void> {
@@ -277,7 +288,8 @@ export class Broker implements BrokerFacade {
     this.#router.upstream.open((line) => child.send(line));
     this.#started.resolve();
     this.#workChanged();
-    retirePredecessors(this.#scopeDir, this.#order.claim.epoch);
+    this.#publishAppServer(child.pid);
+    this.#retirement = new Retirement(this.#scopeDir, this.#order.claim.epoch);
   }
 
   /** It runs, but is of no use any more. */
@@ -380,13 +392,15 @@ export class Broker implements BrokerFacade {
     const { reason, error } = ending;
     trace("info", "broker.draining", { reason, turns: this.#router.turnCount });
     clearTimeout(this.#idleTimer);
-    this.#descendants.stop();
     this.#ground?.close();
-    this.#listener?.close();
+    this.#retirement?.close();
+    this.#listener?.leaveCurrent();
     this.#started.reject(error ?? new BrokerError("draining", `The broker ends: ${reason}.`));
     this.#router.drain({ reason });
     await this.#settleTurns(ending);
     this.#state.to("stopping");
+    this.#listener?.close();
+    this.#descendants.stop();
     await this.#changes.until(() => this.#router.upstream.outstanding === 0, OUTSTANDING_GRACE_MS);
     this.#router.lose(error ?? new BrokerError("draining", `The broker ends: ${reason}.`));
     await this.#closeSessions();

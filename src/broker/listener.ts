@@ -54,10 +54,15 @@ export class Listener {
     }
   }
 
-  /** Takes no more connections. Removes only what leads here. */
-  close(): void {
+  /** The fixed path leads here no more; this endpoint itself goes on. Removes only what leads here. */
+  leaveCurrent(): void {
     const { address, current } = this.endpoint;
     if (current !== null && linkTarget(current) === address) removeIfThere(current);
+  }
+
+  /** Takes no more connections. */
+  close(): void {
+    this.leaveCurrent();
     this.#server.close();
   }
 }

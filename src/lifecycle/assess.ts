@@ -28,6 +28,8 @@ export type Observation =
       readonly broker: Liveness;
       readonly contact: Contact;
       readonly ageMs: number;
+      /** Started on behalf of this very call: whatever its age, there is nothing fresher to be had. */
+      readonly ours: boolean;
       /** What the codex binary looks like now; null when it cannot be read. */
       readonly fingerprint: string | null;
     };
@@ -156,18 +158,20 @@ function assessHello(seen: Serving, hello: BrokerHello, policy: Policy): Verdict
     }
     return supersede("unresponsive", reason);
   }
-  const drift = driftOf(seen, policy);
-  if (drift !== undefined) return supersede("drifted", drift);
-  if (policy.maxAgeMs > 0 && seen.ageMs > policy.maxAgeMs) {
-    return supersede(
-      "aged",
-      `the broker is ${seconds(seen.ageMs)} old; the limit is ${seconds(policy.maxAgeMs)}`,
-    );
-  }
+  const replaceable = seen.ours ? undefined : staleness(seen, policy);
+  if (replaceable !== undefined) return replaceable;
   if (hello.state === "starting") {
     return { verdict: "starting", step: "use", reason: "the broker's app-server is starting" };
   }
   return { verdict: "usable", step: "use", reason: "the broker answers" };
+}
+
+function staleness(seen: Serving, policy: Policy): Verdict | undefined {
+  const drift = driftOf(seen, policy);
+  if (drift !== undefined) return supersede("drifted", drift);
+  if (policy.maxAgeMs === 0 || seen.ageMs <= policy.maxAgeMs) return undefined;
+  const limit = seconds(policy.maxAgeMs);
+  return supersede("aged", `the broker is ${seconds(seen.ageMs)} old; the limit is ${limit}`);
 }
 
 function driftOf({ record, fingerprint }: Serving, policy: Policy): string | undefined {

@@ -70,16 +70,15 @@ export async function ensureBroker(options: EnsureOptions): Promise<Ensured> {
   const deadline = options.deadline ?? Deadline.after(DEFAULT_START_TIMEOUT_MS);
   prepareScopeDirectory(scope);
   const policy = policyOf(limits);
-  const waits = new Waits();
+  const course = new Course();
   const calledAt = Date.now();
-  let startedEpoch: number | undefined;
 
   for (;;) {
     signal?.throwIfAborted();
-    const seen = await look(scope, introduction, policy, deadline, waits);
+    const seen = await look(scope, introduction, policy, deadline, course);
     if (deadline.expired) throw tooLate(seen.verdict);
     const { observation, link } = seen;
-    const replacing = options.replace === true && startedEpoch === undefined;
+    const replacing = options.replace === true && course.started === undefined;
     const verdict = replacing ? toBeReplaced(seen.verdict) : seen.verdict;
     if (replacing) link?.connection.close();
     trace("debug", "ensure.verdict", { ...verdict });
@@ -87,7 +86,7 @@ export async function ensureBroker(options: EnsureOptions): Promise<Ensured> {
       return {
         record: observation.record,
         link,
-        started: observation.record.epoch === startedEpoch,
+        started: course.started === observation.record.epoch,
       };
     }
     if (verdict.step === "fail") throw failure(verdict, observation);
@@ -96,11 +95,11 @@ export async function ensureBroker(options: EnsureOptions): Promise<Ensured> {
       const claim = claimEpoch(scope.directory, epochOf(observation));
       if (claim === undefined) continue;
       trace("info", "ensure.superseding", { epoch: claim.epoch, reason: verdict.reason });
-      startedEpoch = claim.epoch;
+      course.started = claim.epoch;
       await startBroker({ scope, claim, limits }, deadline, options.env ?? process.env);
       continue;
     }
-    await pause(waits.nextPauseMs(), signal);
+    await pause(course.nextPauseMs(), signal);
   }
 }
 
@@ -149,11 +148,13 @@ export function findBroker(
   limits: Partial<BrokerLimits> = {},
 ): Promise<Seen> {
   const policy = policyOf({ ...DEFAULT_LIMITS, ...limits });
-  return look(scope, introduction, policy, Deadline.after(HELLO_TIMEOUT_MS), new Waits(), true);
+  return look(scope, introduction, policy, Deadline.after(HELLO_TIMEOUT_MS), new Course(), true);
 }
 
 /** What one call of ensure remembers between two looks. */
-class Waits {
+class Course {
+  /** The epoch that this call itself has claimed. */
+  started: number | undefined;
   #claimEpoch = 0;
   #claimSeenAt = 0;
   #silentEpoch = 0;
@@ -192,24 +193,25 @@ async function look(
   introduction: Introduction,
   policy: Policy,
   deadline: Deadline,
-  waits: Waits,
+  course: Course,
   keepLink = false,
 ): Promise<Seen> {
   const reading = newestEpoch(scope.directory);
   if (reading?.state !== "read" || reading.record.state !== "serving") {
-    const observation = observeFile(reading, waits);
+    const observation = observeFile(reading, course);
     return { observation, verdict: assess(observation, policy) };
   }
   const record = reading.record;
   const contacted = await makeContact(record, introduction, deadline.within(HELLO_TIMEOUT_MS));
   const contact =
     contacted.contact.kind === "silent"
-      ? { ...contacted.contact, forMs: waits.silentForMs(record.epoch, contacted.contact.forMs) }
+      ? { ...contacted.contact, forMs: course.silentForMs(record.epoch, contacted.contact.forMs) }
       : contacted.contact;
   const observation: Observation = {
     state: "serving",
     record,
     contact,
+    ours: record.epoch === course.started,
     broker: contact.kind === "silent" ? livenessOf(record.broker) : "unknown",
     ageMs: Math.max(0, Date.now() - Date.parse(record.startedAt)),
     fingerprint: fingerprintOf(record.codex),
@@ -221,7 +223,7 @@ async function look(
   return { observation, verdict };
 }
 
-function observeFile(reading: EpochReading | undefined, waits: Waits): Observation {
+function observeFile(reading: EpochReading | undefined, course: Course): Observation {
   if (reading === undefined) return { state: "none" };
   if (reading.state === "unreadable") return reading;
   const record = reading.record;
@@ -231,7 +233,7 @@ function observeFile(reading: EpochReading | undefined, waits: Waits): Observati
     state: "claimed",
     record,
     claimant: livenessOf(record.claimant),
-    claimAgeMs: waits.claimAgeMs(record),
+    claimAgeMs: course.claimAgeMs(record),
   };
 }
 

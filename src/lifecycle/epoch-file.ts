@@ -25,6 +25,8 @@ interface Claim {
 interface Service {
   readonly instance: string;
   readonly broker: ProcessIdentity;
+  /** Null until it has been started. */
+  readonly appServer: ProcessIdentity | null;
   readonly endpoint: string;
   /** A fixed path that leads to `endpoint` and, after a rotation, to the successor's. */
   readonly current: string | null;
@@ -86,6 +88,7 @@ const claim = {
 const service = {
   instance: v.string(),
   broker: identitySchema,
+  appServer: v.nullable(identitySchema),
   endpoint: v.string(),
   current: v.nullable(v.string()),
   startedAt: v.string(),

@@ -35,6 +35,11 @@ export function ownIdentity(): ProcessIdentity {
   return own;
 }
 
+/** Of a process that is known to run now, such as a child of ours that has not been waited for. */
+export function identityOf(pid: number): ProcessIdentity {
+  return { ...ownIdentity(), pid, startTime: startTimeOf(pid) };
+}
+
 /** Whether the very process that this identity names still runs. A zombie counts as gone. */
 export function livenessOf(identity: ProcessIdentity): Liveness {
   const here = ownIdentity();

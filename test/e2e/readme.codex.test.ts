@@ -25,6 +25,9 @@ test("the README's example runs as it stands there", async () => {
     { ...world.env, PWD: world.workspace },
     world.workspace,
   );
-  expect({ code, stdout }).toEqual({ code: 0, stdout: "completed You said: Say hello in one word.\n" });
+  expect({ code, stdout }).toEqual({
+    code: 0,
+    stdout: "completed You said: Say hello in one word.\n",
+  });
   expect(stderr).toContain("hello");
 });

@@ -66,7 +66,10 @@ export const importTable: readonly Row[] = [
       "os",
       "app-server",
       "jobs",
-      { folder: "lifecycle", only: ["scope.ts", "epoch-file.ts", "start-protocol.ts", "retire.ts"] },
+      {
+        folder: "lifecycle",
+        only: ["scope.ts", "epoch-file.ts", "start-protocol.ts", "retire.ts"],
+      },
     ],
   },
   { from: "client", may: ["base", "wire", "lifecycle", generatedTypes] },

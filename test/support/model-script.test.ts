@@ -25,12 +25,18 @@ describe("model script", () => {
     expect(parseScript(prompt)).toEqual([step]);
   });
 
-  test.each(["hello", "slow: down", "type: a", "stream: x", "http: 200", "constructor", "Say: hi", ""])(
-    "%j is none, and echoed",
-    (prompt) => {
-      expect(parseScript(prompt)).toEqual([{ kind: "say", text: `You said: ${prompt}` }]);
-    },
-  );
+  test.each([
+    "hello",
+    "slow: down",
+    "type: a",
+    "stream: x",
+    "http: 200",
+    "constructor",
+    "Say: hi",
+    "",
+  ])("%j is none, and echoed", (prompt) => {
+    expect(parseScript(prompt)).toEqual([{ kind: "say", text: `You said: ${prompt}` }]);
+  });
 
   test("an echo is short", () => {
     const [step] = parseScript("x".repeat(5_000));

@@ -202,7 +202,8 @@ class Model implements ScriptedModel {
     }
     if (first === undefined) await stream.message(words(`The tool said: ${outputs.join("\n")}`));
     const last = steps.at(-1)?.kind;
-    if (last === "think" || last === "ponder") await stream.message(words("I have thought about it."));
+    if (last === "think" || last === "ponder")
+      await stream.message(words("I have thought about it."));
     await stream.completed();
   }
 

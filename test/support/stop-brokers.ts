@@ -24,7 +24,11 @@ export function livingBrokers(stateDir: string): ServingRecord[] {
 
 /** Asks every broker of the state directory to end at once, and waits until all are gone. */
 export async function stopBrokers(stateDir: string): Promise<void> {
-  for (const record of livingBrokers(stateDir)) askToStop(record.endpoint);
+  for (const record of livingBrokers(stateDir)) {
+    // A test may have stopped it, and then it hears nothing.
+    process.kill(record.broker.pid, "SIGCONT");
+    askToStop(record.endpoint);
+  }
   const deadline = Deadline.after(END_WITHIN_MS);
   while (livingBrokers(stateDir).length > 0) {
     if (deadline.expired) throw new Error(`brokers in ${stateDir} do not end`);

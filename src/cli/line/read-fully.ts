@@ -126,9 +126,9 @@ function configure(command: Command): void {
     });
 }
 
-function termOf({ required, variadic, name }: Command["registeredArguments"][number]): string {
-  const inside = `${name()}${variadic ? "..." : ""}`;
-  return required ? `<${inside}>` : `[${inside}]`;
+function termOf(operand: Command["registeredArguments"][number]): string {
+  const inside = `${operand.name()}${operand.variadic ? "..." : ""}`;
+  return operand.required ? `<${inside}>` : `[${inside}]`;
 }
 
 function examplesText(examples: readonly Example[]): string {

@@ -13,17 +13,21 @@ const LEVELS: Readonly<Record<number, readonly [name: string, paint: Paint]>> = 
 };
 
 /** Shown in places of their own, or the same in every line. */
-const NOT_REPEATED = new Set(["level", "time", "pid", "epoch", "event", "msg", "stack"]);
+const NOT_REPEATED = new Set(["level", "time", "epoch", "event", "msg", "stack"]);
 
-/** One line of a broker's log for people: time, level, event, then its facts. Other lines as they are. */
-export function renderLogLine(line: string, to: Output): string {
+/**
+ * One line of a broker's log for people: time, level, event, then its facts. Other lines as they are.
+ *
+ * @param writer The pid of the broker, which stands in every line.
+ */
+export function renderLogLine(line: string, writer: number | undefined, to: Output): string {
   const entry = parse(line);
   if (entry === undefined) return printable(line);
   const [name, paint] = LEVELS[Number(entry["level"])] ?? ["", "dim"];
   const time = to.paint("dim", timeOf(entry["time"]));
   const event = to.paint("bold", valueText(entry["event"] ?? entry["msg"] ?? ""));
   const facts = Object.entries(entry)
-    .filter(([key]) => !NOT_REPEATED.has(key))
+    .filter(([key, value]) => !NOT_REPEATED.has(key) && !(key === "pid" && value === writer))
     .map(([key, value]) => `${to.paint("dim", `${printableLine(key)}=`)}${valueText(value)}`);
   const first = [time, to.paint(paint, name.padEnd(5)), event, ...facts].join(" ");
   const stack = entry["stack"];

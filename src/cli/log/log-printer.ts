@@ -18,6 +18,7 @@ export class LogPrinter {
   readonly #options: LogPrinterOptions;
   readonly #to: Output;
   readonly #tail: LogTail;
+  #writer: number | undefined;
   #begun = false;
   #ended = false;
 
@@ -40,6 +41,9 @@ export class LogPrinter {
     const reading = readEpoch(scopeDir, epoch);
     const record =
       reading?.state === "read" && reading.record.state === "ended" ? reading.record : undefined;
+    if (reading?.state === "read" && reading.record.state !== "claimed") {
+      this.#writer = reading.record.broker?.pid;
+    }
     const lines = this.#tail.read();
     if (record !== undefined) lines.push(...this.#tail.end());
     if (this.#begun) this.#printLines(lines);
@@ -54,7 +58,7 @@ export class LogPrinter {
   #printLines(lines: readonly string[]): void {
     for (const line of lines) {
       if (this.#options.raw) this.#to.foreign(`${line}\n`);
-      else this.#to.line(renderLogLine(line, this.#to));
+      else this.#to.line(renderLogLine(line, this.#writer, this.#to));
     }
   }
 }

@@ -3,8 +3,9 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** `0.3 s`, `12 s`, `3 min 05 s`, `2 h 13 min`, `3 d 4 h`. */
+/** `16 ms`, `0.3 s`, `12 s`, `3 min 05 s`, `2 h 13 min`, `3 d 4 h`. */
 export function duration(ms: number): string {
+  if (ms > 0 && ms < 95) return `${Math.ceil(ms)} ms`;
   if (ms < 10 * SECOND - 50) return `${(Math.max(0, ms) / SECOND).toFixed(1)} s`;
   if (ms < MINUTE - 500) return `${Math.round(ms / SECOND)} s`;
   if (ms < HOUR - 500) return twoUnits(Math.round(ms / SECOND), 60, "min", "s");

@@ -1,10 +1,19 @@
 import type { Output } from "./output.ts";
 import { widthOf } from "./width.ts";
 
+/** Rows that fit into a narrower terminal are not folded when it gets narrower; and longer ones read badly. */
+const WIDEST_ROW = 100;
+
 const NO_WRAP = "\u001b[?7l";
 const WRAP = "\u001b[?7h";
 const ERASE_LINE_END = "\u001b[K";
 const ERASE_BELOW = "\u001b[J";
+
+/**
+ * A terminal that gets narrower folds the rows that are there. tmux does so a while before it says so
+ * to the program; what was drawn meanwhile it has cut off, so that there is nothing to unfold.
+ */
+const FOLDS = process.env["TMUX"] === undefined;
 
 /** A row in two forms: as it is written, and without colours, to be measured. */
 export interface Row {
@@ -25,7 +34,11 @@ export class LiveRows {
     this.#to = to;
   }
 
-  /** Rows must be shorter than the terminal is wide. */
+  /** A row may be as wide as this: one column less than the terminal, and never so wide that it folds often. */
+  get columns(): number {
+    return Math.min(this.#to.columns - 1, WIDEST_ROW);
+  }
+
   draw(rows: readonly Row[]): void {
     const frame = rows.map(({ painted }) => painted).join(`${ERASE_LINE_END}\r\n`);
     if (frame === this.#frame) return;
@@ -50,11 +63,11 @@ export class LiveRows {
     this.#remember("", []);
   }
 
-  /** To the beginning of the first row. A narrower terminal has folded the rows that were drawn. */
+  /** To the beginning of the first row. */
   #home(): string {
     const { columns } = this.#to;
-    const folded = this.#widths.map((width) => Math.max(1, Math.ceil(width / columns)));
-    const up = folded.reduce((sum, rows) => sum + rows, 0) - 1;
+    const rowsOf = (width: number): number => (FOLDS ? Math.max(1, Math.ceil(width / columns)) : 1);
+    const up = this.#widths.reduce((sum, width) => sum + rowsOf(width), 0) - 1;
     return up > 0 ? `\r\u001b[${up}A` : "\r";
   }
 

@@ -17,8 +17,10 @@ export type Note =
   | { readonly kind: "said"; readonly text: string }
   | { readonly kind: "warning"; readonly text: string };
 
-/** Kept of what is being written: enough for the rows that are shown. */
-const TAIL_LIMIT = 4_000;
+/** Of what is being written, at least so much is kept: enough for the rows that are shown. */
+const TAIL_KEPT = 2_000;
+/** It is cut seldom, because its rows are broken anew where it is cut. */
+const TAIL_LIMIT = 2 * TAIL_KEPT;
 
 const WAITING: Work = { doing: "waiting for the model", subject: "" };
 
@@ -113,7 +115,8 @@ export class Activity {
   #append(itemId: string, delta: string): void {
     if (this.#tailOf !== itemId) this.#tail = "";
     this.#tailOf = itemId;
-    this.#tail = (this.#tail + delta).slice(-TAIL_LIMIT);
+    this.#tail += delta;
+    if (this.#tail.length > TAIL_LIMIT) this.#tail = this.#tail.slice(-TAIL_KEPT);
   }
 
   #warn(text: string): Note[] {

@@ -105,7 +105,7 @@ export class LiveReporter implements Reporter {
     const spinner = symbols.spinner[frame] ?? "";
     const head = `${spinner} ${duration(elapsedMs)}  `;
     const usage = usageText(this.#activity.usage);
-    const room = this.#to.columns - 1 - widthOf(head);
+    const room = this.#rows.columns - widthOf(head);
     const what = truncate(this.#what(), room);
     const shownUsage =
       usage !== "" && widthOf(what) + widthOf(usage) + 3 <= room ? ` · ${usage}` : "";
@@ -124,7 +124,7 @@ export class LiveReporter implements Reporter {
   }
 
   #tailRows(): Row[] {
-    const columns = this.#to.columns - 1 - INDENT.length;
+    const columns = this.#rows.columns - INDENT.length;
     const rows = wrap(printable(this.#activity.tail.trimEnd()).replaceAll("\t", "  "), columns);
     const shown = rows.slice(-Math.max(1, Math.min(TAIL_ROWS, this.#to.rows - 3)));
     return shown

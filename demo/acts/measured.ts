@@ -1,0 +1,53 @@
+import { bytes } from "../../src/cli/output/amounts.ts";
+import { time } from "../figures.ts";
+import { processesOf } from "../left-behind.ts";
+import type { Page, TableRow } from "../page.ts";
+import type { PrivateWorld } from "../private-world.ts";
+import { residentMemory } from "../resident-memory.ts";
+import type { FirstClient } from "./first-client.ts";
+import type { FoundWarm } from "./found-warm.ts";
+import type { FourAtOnce } from "./four-at-once.ts";
+
+export async function measured(
+  world: PrivateWorld,
+  page: Page,
+  first: FirstClient,
+  four: FourAtOnce,
+  warm: FoundWarm,
+): Promise<void> {
+  page.title(4, "What was measured");
+  const processes = await processesOf(world);
+  const { pid, appServer } = first.status;
+  const onlyOurs = processes?.every((one) => one.pid === pid || one.pid === appServer.pid);
+  page.table([
+    row("cold start, to the first answer", time(first.coldStartMs)),
+    row("warm connect, in a running program", time(warm.inProcessMs)),
+    row(
+      "warm connect, a whole new process",
+      time(warm.wholeProcessMs),
+      "Node's own start included",
+    ),
+    row("one turn alone", time(four.aloneMs)),
+    row("four turns at once", time(four.fourMs)),
+    ...(processes === undefined
+      ? []
+      : [
+          row("processes", `${processes.length} `, onlyOurs ? "the broker and its app-server" : ""),
+        ]),
+    ...(await memoryRow("memory of the broker", pid)),
+    ...(appServer.pid === null ? [] : await memoryRow("memory of the app-server", appServer.pid)),
+  ]);
+}
+
+function row(label: string, figure: string, remark = ""): TableRow {
+  const [value = "", unit = ""] = figure.split(" ");
+  return { label, value, unit, remark };
+}
+
+async function memoryRow(label: string, pid: number): Promise<readonly TableRow[]> {
+  const memory = await residentMemory(pid);
+  if (memory === undefined) return [];
+  const { ownBytes } = memory;
+  const remark = ownBytes === undefined ? "" : `${bytes(ownBytes)} its own, the rest program files`;
+  return [row(label, bytes(memory.bytes), remark)];
+}
