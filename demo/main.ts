@@ -42,12 +42,15 @@ async function show(keep: boolean): Promise<number> {
   try {
     await perform(world, page, stop);
     if (keep) {
+      world.disconnect();
       leftToPlayWith(world, page);
       await aborted(stop);
     }
   } catch (thrown) {
     exitCode = report(thrown, page);
   }
+  // A client that is still there would have every right to start the next broker.
+  world.disconnect();
   const clean = await theEnd(world, page, keep ? 6 : 5);
   return clean ? exitCode : 1;
 }

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { BrokerError } from "../src/base/errors.ts";
+import { BROKER_VERSION } from "../src/base/version.ts";
 import { connectBroker, type BrokerClient } from "../src/index.ts";
 import { decisiveEnvironment } from "../src/lifecycle/scope.ts";
 import { configToml } from "../test/support/codex-home.ts";
@@ -39,6 +40,8 @@ export interface PrivateWorld {
   /** Whether Codex's own sandbox works here; where it does not, commands run without. */
   readonly sandboxed: boolean;
   connect(name: string): Promise<BrokerClient>;
+  /** Closes every connection that is still open. */
+  disconnect(): void;
 }
 
 /** @throws BrokerError `codexNotFound`, before anything has been made. */
@@ -89,6 +92,7 @@ async function furnish(dir: TempDir, codex: string): Promise<PrivateWorld> {
     ...(sandboxed ? { sandboxMode: "workspace-write" } : {}),
   });
   await writeFile(join(codexHome, "config.toml"), config, { mode: 0o600 });
+  const clients: BrokerClient[] = [];
   return {
     dir,
     workspace,
@@ -100,13 +104,19 @@ async function furnish(dir: TempDir, codex: string): Promise<PrivateWorld> {
     withheld,
     mark: `${MARK}=${markValue}`,
     sandboxed,
-    connect: (name) =>
-      connectBroker({
+    async connect(name) {
+      const client = await connectBroker({
         cwd: workspace,
         env,
-        clientInfo: { name, version: "0" },
+        clientInfo: { name, version: BROKER_VERSION },
         startTimeoutMs: CONNECT_LIMIT_MS,
-      }),
+      });
+      clients.push(client);
+      return client;
+    },
+    disconnect() {
+      for (const client of clients.splice(0)) client.close();
+    },
   };
 }
 

@@ -51,7 +51,7 @@ export const editor = part("editor", [
     `An editor asked for this. It found the broker by a small file, said hello over a local socket,
     and was given a proof that it talks to the process which wrote that file. It numbers its own
     requests; the broker gives them other numbers on the way in and the old ones on the way back,
-    so nobody ever gets an answer that is not his.`,
+    so nobody ever gets an answer that was meant for somebody else.`,
   ],
 ]);
 
@@ -86,6 +86,8 @@ export const chat = part("chat", [
     view, while the neighbours go on as if nothing had happened. Nobody gets to read this far.`,
   ],
 ]);
+
+export const everyPart: readonly Part[] = [alone, editor, shell, reviewer, chat];
 
 function part(client: string, scenes: readonly Scene[]): Part {
   const spoken = scenes.filter(([step]) => step !== "shell");

@@ -32,17 +32,14 @@ export async function foundWarm(
     expect(client.instance === first.client.instance, "the next client finds the same broker");
     client.close();
   });
-  page.step(inProcessMs, "to connect, in a program that runs (median of nine)");
+  page.step(inProcessMs, "to connect, in a program that runs (median of 9)");
 
   let seen: BrokerStatus | undefined;
   const wholeProcessMs = await medianOf(PROCESS_ROUNDS, stop, async () => {
     seen = await askInNewProcess(world);
     expect(seen.instance === first.client.instance, "the new process finds the same broker");
   });
-  page.step(
-    wholeProcessMs,
-    "for a whole new process, `codex-broker status --json` (median of three)",
-  );
+  page.step(wholeProcessMs, "for a whole new process, `codex-broker status` (median of 3)");
   expect(seen !== undefined, "the new process has answered");
   page.fact(
     "it saw",

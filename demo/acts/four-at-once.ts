@@ -63,7 +63,7 @@ function tell(world: PrivateWorld, page: Page, first: FirstClient, four: Perform
   page.blank();
   page.fact(
     "command",
-    `${commandText(command)} · ${world.sandboxed ? "in Codex's own sandbox" : "without a sandbox: none works on this machine"}`,
+    `${commandText(command)} · ${world.sandboxed ? "in Codex's sandbox" : "no sandbox works on this machine"}`,
   );
   page.fact("reasoning", `${thought} words were thought before the first one was said`);
   page.fact(

@@ -17,7 +17,7 @@ export function leftToPlayWith(world: PrivateWorld, page: Page): void {
   page.line("The model does what a prompt says, so try for example:", "dim");
   page.verbatim("codex-broker status");
   page.verbatim('codex-broker run "say: hello from my own shell"');
-  page.verbatim('codex-broker run "slow: 50x100ms tick"              # in two shells at once');
+  page.verbatim('codex-broker run "slow: 50x100ms tick"   # in two shells at once');
   page.verbatim('codex-broker run "think: look first ;; shell: ls -l ;; say: done"');
   page.verbatim('codex-broker run "fail: the model is tired"');
   page.verbatim("codex-broker logs");

@@ -20,13 +20,9 @@ export async function measured(
   const { pid, appServer } = first.status;
   const onlyOurs = processes?.every((one) => one.pid === pid || one.pid === appServer.pid);
   page.table([
-    row("cold start, to the first answer", time(first.coldStartMs)),
-    row("warm connect, in a running program", time(warm.inProcessMs)),
-    row(
-      "warm connect, a whole new process",
-      time(warm.wholeProcessMs),
-      "Node's own start included",
-    ),
+    row("cold start", time(first.coldStartMs), "to the first answer"),
+    row("warm connect, in process", time(warm.inProcessMs)),
+    row("warm connect, new process", time(warm.wholeProcessMs), "Node's own start included"),
     row("one turn alone", time(four.aloneMs)),
     row("four turns at once", time(four.fourMs)),
     ...(processes === undefined
@@ -34,8 +30,8 @@ export async function measured(
       : [
           row("processes", `${processes.length} `, onlyOurs ? "the broker and its app-server" : ""),
         ]),
-    ...(await memoryRow("memory of the broker", pid)),
-    ...(appServer.pid === null ? [] : await memoryRow("memory of the app-server", appServer.pid)),
+    ...(await memoryRow("memory, broker", pid)),
+    ...(appServer.pid === null ? [] : await memoryRow("memory, app-server", appServer.pid)),
   ]);
 }
 
@@ -48,6 +44,6 @@ async function memoryRow(label: string, pid: number): Promise<readonly TableRow[
   const memory = await residentMemory(pid);
   if (memory === undefined) return [];
   const { ownBytes } = memory;
-  const remark = ownBytes === undefined ? "" : `${bytes(ownBytes)} its own, the rest program files`;
+  const remark = ownBytes === undefined ? "" : `${bytes(ownBytes)} of it private`;
   return [row(label, bytes(memory.bytes), remark)];
 }

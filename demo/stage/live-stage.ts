@@ -5,7 +5,7 @@ import { symbols } from "../../src/cli/output/symbols.ts";
 import { padEnd, truncate, widthOf } from "../../src/cli/output/width.ts";
 import { time } from "../figures.ts";
 import type { Happening, Lane } from "../lane.ts";
-import { clientName, endMark, endText } from "./looks.ts";
+import { clientName, endMark, endText, NAME_WIDTH } from "./looks.ts";
 import type { Stage } from "./stage.ts";
 import { tailOf } from "./tail.ts";
 
@@ -15,6 +15,8 @@ const WIDEST = 110;
 /** Words come more often than anybody can read; a row that moves more often only flickers. */
 const FRAME_MS = 60;
 const SPINNER_MS = 100;
+/** For the `^C` that a terminal writes where the cursor stands. */
+const SPARE = 3;
 const INDENT = "   ";
 const TIME_WIDTH = 8;
 /** The Linux console has neither of the two lines. */
@@ -51,12 +53,12 @@ export class LiveStage implements Stage {
   }
 
   #row(lane: Lane): Row {
-    const width = Math.min(this.#out.columns - 1, WIDEST);
+    const width = Math.min(this.#out.columns - SPARE, WIDEST);
     const bar = barWidth(width);
     const name = clientName(this.#out, lane, this.#lanes);
     const head = `${INDENT}${this.#mark(lane)} ${name}  ${this.#bar(lane, bar)}`;
-    const names = Math.max(...this.#lanes.map(({ client }) => widthOf(client)));
-    const room = width - INDENT.length - 2 - names - 2 - bar - 2 - TIME_WIDTH;
+    const room =
+      width - INDENT.length - 2 - NAME_WIDTH - 2 - (bar === 0 ? 0 : bar + 2) - TIME_WIDTH;
     const words = padEnd(this.#words(lane, room), room);
     const took = time(lane.tookMs).padStart(TIME_WIDTH);
     const body = lane.latest === "says" || lane.latest === "thinks" ? "dim" : "bold";
@@ -79,7 +81,7 @@ export class LiveStage implements Stage {
   }
 
   #words(lane: Lane, room: number): string {
-    if (lane.result?.status === "interrupted") return truncate(endText(lane), room);
+    if (lane.over && lane.result?.status !== "completed") return truncate(endText(lane), room);
     const { command } = lane;
     switch (lane.latest) {
       case "stopping":

@@ -3,14 +3,17 @@ import { symbols } from "../../src/cli/output/symbols.ts";
 import { padEnd, widthOf } from "../../src/cli/output/width.ts";
 import { time } from "../figures.ts";
 import type { CommandSeen, Lane } from "../lane.ts";
+import { everyPart } from "../scripts.ts";
 
 const COLOURS: readonly Paint[] = ["cyan", "green", "magenta", "blue"];
 
+/** The same for all stages, so that what is below one another can be compared. */
+export const NAME_WIDTH = Math.max(...everyPart.map(({ client }) => widthOf(client)));
+
 /** Each lane keeps its colour, so that the eye can follow it. */
 export function clientName(out: Output, lane: Lane, lanes: readonly Lane[]): string {
-  const width = Math.max(...lanes.map(({ client }) => widthOf(client)));
   const colour = COLOURS[lanes.indexOf(lane) % COLOURS.length] ?? "cyan";
-  return out.paint(colour, padEnd(lane.client, width));
+  return out.paint(colour, padEnd(lane.client, NAME_WIDTH));
 }
 
 export function endMark(out: Output, lane: Lane): string {
@@ -25,7 +28,7 @@ export function endMark(out: Output, lane: Lane): string {
 }
 
 export function endText(lane: Lane): string {
-  const status = lane.result?.status ?? "lost";
+  const status = lane.result?.status ?? "ended";
   return status === "interrupted"
     ? `interrupted by its user after ${time(lane.tookMs)}`
     : `${status} in ${time(lane.tookMs)}`;

@@ -3,7 +3,7 @@ import { printableLine } from "../../src/cli/output/printable.ts";
 import { widthOf } from "../../src/cli/output/width.ts";
 import { time } from "../figures.ts";
 import type { Happening, Lane } from "../lane.ts";
-import { clientName, commandText, endMark, endText } from "./looks.ts";
+import { clientName, commandText, endMark, endText, NAME_WIDTH } from "./looks.ts";
 import type { Stage } from "./stage.ts";
 
 /** Long enough to be read, short enough for the streams to be seen side by side. */
@@ -59,8 +59,7 @@ export class PlainStage implements Stage {
   }
 
   #pieceWidth(): number {
-    const names = Math.max(...this.#lanes.map(({ client }) => widthOf(client)));
-    const room = this.#out.columns - INDENT.length - TIME_WIDTH - names - 2 * GAP.length - 1;
+    const room = this.#out.columns - INDENT.length - TIME_WIDTH - NAME_WIDTH - 2 * GAP.length - 1;
     return Math.min(PIECE_WIDTH, Math.max(NARROWEST_PIECE, room));
   }
 

@@ -76,7 +76,11 @@ async function startOnce(options: StartOptions): Promise<StartedAppServer> {
     }
     answer.resolve(isRecord(frame.result) ? frame.result : {});
   };
-  const child = AppServerChild.spawn({ ...options, onLine: (line) => onLine(line) });
+  const child = AppServerChild.spawn({
+    ...options,
+    args: ARGUMENTS,
+    onLine: (line) => onLine(line),
+  });
   const exited = child.exited.then((exit) => {
     throw startFailure({ codex: options.codex, exit });
   });
@@ -97,6 +101,12 @@ async function startOnce(options: StartOptions): Promise<StartedAppServer> {
     throw error;
   }
 }
+
+/**
+ * A thread that nobody hears is unloaded after this time, its MCP servers with it, and only then can
+ * another app-server take it up. The broker counts who hears it, so Codex's own minute is not needed.
+ */
+const ARGUMENTS = ["app-server", "-c", "thread_unload_delay_secs=1"];
 
 const INTRODUCTION = {
   clientInfo: { name: "codex-broker", title: "codex-broker", version: BROKER_VERSION },

@@ -51,6 +51,8 @@ const INTERRUPT_GRACE_MS = 5_000;
 const OUTSTANDING_GRACE_MS = 1_000;
 /** For what is queued to clients. One that does not read loses it. */
 const FLUSH_GRACE_MS = 250;
+/** For clients to find the successor, resume their idle threads there and leave. */
+const MOVE_GRACE_MS = 5_000;
 const HELLO_PROBE_WAIT_MS = 1_200;
 const MAX_SESSIONS = 1_000;
 
@@ -69,6 +71,8 @@ export interface Ending {
   readonly error?: BrokerError;
   /** Interrupt running turns at once. */
   readonly force?: boolean;
+  /** A successor is there or wanted: the clients are to go on with it. */
+  readonly reconnect?: boolean;
 }
 
 /** The holder of one epoch: a listener, its sessions, and one app-server. They live and die together. */
@@ -146,7 +150,7 @@ export class Broker implements BrokerFacade {
         workspace: scope.workspace,
         socket: process.platform === "win32" ? null : endpoint.address,
       },
-      (reason) => void this.end({ reason }),
+      (loss) => void this.end(loss),
     );
     void this.#startAppServer();
     return this.#record;
@@ -396,13 +400,16 @@ export class Broker implements BrokerFacade {
     this.#retirement?.close();
     this.#listener?.leaveCurrent();
     this.#started.reject(error ?? new BrokerError("draining", `The broker ends: ${reason}.`));
-    this.#router.drain({ reason });
+    this.#router.drain({ reason, reconnect: ending.reconnect === true });
     await this.#settleTurns(ending);
+    if (ending.reconnect === true) await this.#letClientsMove();
     this.#state.to("stopping");
     this.#listener?.close();
     this.#descendants.stop();
     await this.#changes.until(() => this.#router.upstream.outstanding === 0, OUTSTANDING_GRACE_MS);
-    this.#router.lose(error ?? new BrokerError("draining", `The broker ends: ${reason}.`));
+    this.#router.lose(
+      error ?? new BrokerError("connectionLost", `The broker has ended: ${reason}.`),
+    );
     await this.#closeSessions();
     const child = this.#appServer?.child;
     const exit = child === undefined ? null : (await stopAppServer(child)).exit;
@@ -417,6 +424,12 @@ export class Broker implements BrokerFacade {
     if (done()) return;
     this.#router.interruptAll();
     await this.#changes.until(done, INTERRUPT_GRACE_MS);
+  }
+
+  /** Clients of ours go to the successor by themselves; until they have, their requests are answered. */
+  async #letClientsMove(): Promise<void> {
+    const left = (): boolean => ![...this.#sessions].some((session) => session.movesByItself);
+    await this.#changes.until(left, MOVE_GRACE_MS);
   }
 
   async #closeSessions(): Promise<void> {

@@ -14,26 +14,37 @@ export interface Ground {
   readonly socket: string | null;
 }
 
+export interface Loss {
+  readonly reason: string;
+  /** Whether the clients are to go on with a successor. */
+  readonly reconnect: boolean;
+}
+
 /** Why the broker has no ground to stand on any more, or undefined while it has. */
-export function groundLost(ground: Ground): string | undefined {
+export function groundLost(ground: Ground): Loss | undefined {
   const newest = listEpochs(ground.scopeDir)[0];
-  if (newest !== undefined && newest > ground.epoch) return `superseded by epoch ${newest}`;
+  if (newest !== undefined && newest > ground.epoch)
+    return replaced(`superseded by epoch ${newest}`);
   if (!holdsEpoch(ground.scopeDir, ground.epoch, ground.token)) {
-    return "its epoch file is gone or another's";
+    return replaced("its epoch file is gone or another's");
   }
-  if (!existsSync(ground.workspace)) return "the workspace is gone";
-  if (ground.socket !== null && !existsSync(ground.socket)) return "its socket is gone";
+  if (ground.socket !== null && !existsSync(ground.socket)) return replaced("its socket is gone");
+  if (!existsSync(ground.workspace)) return { reason: "the workspace is gone", reconnect: false };
   return undefined;
+}
+
+function replaced(reason: string): Loss {
+  return { reason, reconnect: true };
 }
 
 /** Looks at the ground at every change of the directory, and regularly. */
 export class GroundWatch {
   readonly #ground: Ground;
-  readonly #onLost: (why: string) => void;
+  readonly #onLost: (loss: Loss) => void;
   readonly #timer: NodeJS.Timeout;
   readonly #watcher: FSWatcher | undefined;
 
-  constructor(ground: Ground, onLost: (why: string) => void) {
+  constructor(ground: Ground, onLost: (loss: Loss) => void) {
     this.#ground = ground;
     this.#onLost = onLost;
     this.#timer = setInterval(() => this.look(), LOOK_EVERY_MS);
@@ -41,15 +52,15 @@ export class GroundWatch {
   }
 
   look(): void {
-    let why: string | undefined;
+    let loss: Loss | undefined;
     try {
-      why = groundLost(this.#ground);
+      loss = groundLost(this.#ground);
     } catch (error) {
-      why = `its state directory cannot be read: ${String(error)}`;
+      loss = { reason: `its state directory cannot be read: ${String(error)}`, reconnect: false };
     }
-    if (why === undefined) return;
+    if (loss === undefined) return;
     this.close();
-    this.#onLost(why);
+    this.#onLost(loss);
   }
 
   close(): void {

@@ -17,11 +17,14 @@ import type { Peer } from "./peer.ts";
 import { ServerRequests, threadOf } from "./server-requests.ts";
 import { Threads } from "./threads.ts";
 import { Turns, type Turn } from "./turns.ts";
-import { Upstream } from "./upstream.ts";
+import { Upstream, type Outcome } from "./upstream.ts";
 
 /** An interrupt is answered in about 10 ms. */
 const INTERRUPT_LIMIT_MS = 5_000;
 const RELEASE_LIMIT_MS = 5_000;
+/** A predecessor that drains lets go of its idle threads within about a second. */
+const WRITER_GRACE_MS = 5_000;
+const WRITER_PAUSE_MS = 100;
 /** A session that has this many requests waiting is told to wait for answers. */
 const MAX_WAITING_PER_SESSION = 10_000;
 
@@ -233,7 +236,13 @@ export class Router {
       limitMs: limitMsOf(frame.method),
       urgent: frame.method === "turn/interrupt",
     };
-    this.upstream.forward(request, frame, (outcome) => {
+    const forward = (): void => this.upstream.forward(request, frame, settle);
+    const givenUpAt = monotonicMs() + WRITER_GRACE_MS;
+    const settle = (outcome: Outcome): void => {
+      if (isHeldElsewhere(frame, outcome) && this.#peers.has(peer.id)) {
+        if (monotonicMs() < givenUpAt) return void setTimeout(forward, WRITER_PAUSE_MS);
+        return peer.send(errorLine(original.id, toRpcError(heldElsewhere(threadId))));
+      }
       const failed = BrokerError.is(outcome) || outcome.error !== undefined;
       if (begun !== undefined) this.#turnAnswered(begun, outcome);
       this.#handles.answered(peer, frame, failed);
@@ -241,7 +250,8 @@ export class Router {
       const heard = failed ? undefined : this.#hears(peer, frame, outcome);
       peer.send(withId(outcome, original.id));
       if (heard !== undefined) this.#tellHeld(heard);
-    });
+    };
+    forward();
   }
 
   /** @returns the thread that the session hears since this answer. */
@@ -419,6 +429,23 @@ function threadBusy(turn: Turn<Peer>, peer: Peer): BrokerError {
       ageMs,
     },
   });
+}
+
+/** Codex lets one app-server at a time write to a thread. */
+function isHeldElsewhere(frame: RequestFrame, outcome: Outcome): boolean {
+  if (frame.method !== "thread/resume" || BrokerError.is(outcome)) return false;
+  return outcome.error?.message.includes("already has an active writer") === true;
+}
+
+function heldElsewhere(threadId: string | undefined): BrokerError {
+  return new BrokerError(
+    "threadBusy",
+    `Thread ${String(threadId)} is in use by another Codex: an older broker whose turn still runs, or another program.`,
+    {
+      details: { threadId },
+      hint: "Wait until it has ended there; `codex-broker status` shows what runs.",
+    },
+  );
 }
 
 function threadParam(frame: RequestFrame): string | undefined {

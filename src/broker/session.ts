@@ -8,14 +8,10 @@ import {
   type BrokerHelloParams,
   type SessionStatus,
 } from "../wire/broker-protocol.ts";
-import {
-  decodeFrame,
-  type AnswerFrame,
-  type NotificationFrame,
-  type RequestFrame,
-} from "../wire/frame.ts";
+import type { AnswerFrame, NotificationFrame, RequestFrame } from "../wire/frame.ts";
 import { LineChannel } from "../wire/line-channel.ts";
 import { errorLine, isRecord, toRpcError } from "../wire/messages.ts";
+import { decodeClientLine } from "./client-line.ts";
 import type { Peer } from "./peer.ts";
 
 /** A client that has left this much unread when more comes is cut off: it must not cost the others memory. */
@@ -39,6 +35,7 @@ export class Session implements Peer {
   #initialized = false;
   #client = "";
   #pid: number | null = null;
+  #movesByItself = false;
   #experimentalApi = false;
   #optOut: ReadonlySet<string> = new Set();
   #ended = false;
@@ -61,8 +58,9 @@ export class Session implements Peer {
     return this.#experimentalApi;
   }
 
-  get initialized(): boolean {
-    return this.#initialized;
+  /** Whether it is a client of ours, which goes on with a successor when it is told to. */
+  get movesByItself(): boolean {
+    return this.#movesByItself;
   }
 
   /** Takes down what the client said of itself. @returns what a client of ours added, if it is one. */
@@ -80,6 +78,7 @@ export class Session implements Peer {
     }
     if (!isHelloParams(broker)) return undefined;
     this.#pid = broker.pid ?? null;
+    this.#movesByItself = true;
     return broker;
   }
 
@@ -115,7 +114,7 @@ export class Session implements Peer {
   }
 
   #receive(line: Buffer): void {
-    const frame = decodeFrame(line);
+    const frame = decodeClientLine(line);
     switch (frame.kind) {
       case "fault":
         return this.send(errorLine(frame.id ?? "null", toRpcError(frame.error)));

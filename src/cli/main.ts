@@ -17,14 +17,16 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
   }
   const plain = table.find((command) => command.name === name);
   const args = plain === undefined ? undefined : readPlainly(plain, rest);
-  if (plain !== undefined && args !== undefined) return await execute(plain, new Given(args));
+  if (plain !== undefined && args !== undefined) {
+    return await execute(plain, new Given(plain.name, args));
+  }
 
   const { readFully } = await import("./line/read-fully.ts");
   const reading = readFully(table, argv);
   if (reading === undefined) return EXIT.ok;
   const command = table.find((each) => each.name === reading.command);
   if (command === undefined) throw new Error(`${reading.command} was read, but is no command`);
-  return await execute(command, new Given(reading.args));
+  return await execute(command, new Given(command.name, reading.args));
 }
 
 async function execute(command: Command, given: Given): Promise<ExitCode> {

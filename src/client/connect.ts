@@ -1,11 +1,13 @@
 import { BrokerError } from "../base/errors.ts";
 import { Deadline } from "../base/deadline.ts";
+import { deferred } from "../base/deferred.ts";
 import { BROKER_VERSION } from "../base/version.ts";
 import { ensureBroker, type Ensured } from "../lifecycle/ensure.ts";
 import { readEpoch } from "../lifecycle/epoch-file.ts";
 import { resolveScope, type Scope, type ScopeOptions } from "../lifecycle/scope.ts";
 import type { BrokerLimits } from "../lifecycle/start-protocol.ts";
-import { BrokerClient } from "./broker-client.ts";
+import type { Draining } from "../wire/broker-protocol.ts";
+import { BrokerClient, type Opened } from "./broker-client.ts";
 import { Inbox } from "./inbox.ts";
 
 const DEFAULT_START_TIMEOUT_MS = 60_000;
@@ -37,53 +39,69 @@ export interface ConnectOptions extends ScopeOptions {
  */
 export async function connectBroker(options: ConnectOptions = {}): Promise<BrokerClient> {
   const scope = resolveScope(options);
+  const inbox = new Inbox();
+  const open = (signal?: AbortSignal): Promise<Opened> =>
+    openHealthy(scope, options, inbox, signal);
+  return new BrokerClient(await open(options.signal), inbox, open);
+}
+
+async function openHealthy(
+  scope: Scope,
+  options: ConnectOptions,
+  inbox: Inbox,
+  signal: AbortSignal | undefined,
+): Promise<Opened> {
   const deadline = Deadline.after(options.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS);
   for (;;) {
-    const client = await connectOnce(scope, options, deadline);
+    const opened = await openOnce(scope, options, inbox, { deadline, signal });
+    const { connection, hello } = opened.link;
     try {
-      await client.ready(deadline);
-      return client;
+      if (hello.state !== "serving") await connection.request("broker/health", {}, { deadline });
+      return opened;
     } catch (error) {
-      client.close();
+      connection.close();
       if (!isReplaceable(error) || deadline.expired) throw error;
-      const cause = causeInObituary(scope, client.epoch);
+      const cause = causeInObituary(scope, opened.record.epoch);
       if (cause !== undefined) throw cause;
     }
   }
 }
 
-async function connectOnce(
+async function openOnce(
   scope: Scope,
   options: ConnectOptions,
-  deadline: Deadline,
-): Promise<BrokerClient> {
-  const inbox = new Inbox();
+  inbox: Inbox,
+  until: { readonly deadline: Deadline; readonly signal: AbortSignal | undefined },
+): Promise<Opened> {
+  const draining = deferred<Draining>();
+  const { clientInfo, experimentalApi, optOutNotificationMethods, limits, env } = options;
   const ensured: Ensured = await ensureBroker({
     scope,
-    deadline,
+    deadline: until.deadline,
     introduction: {
       clientInfo: {
         title: null,
-        ...(options.clientInfo ?? { name: "codex-broker", version: BROKER_VERSION }),
+        ...(clientInfo ?? { name: "codex-broker", version: BROKER_VERSION }),
       },
       capabilities: {
-        experimentalApi: options.experimentalApi ?? false,
+        experimentalApi: experimentalApi ?? false,
         requestAttestation: false,
-        ...(options.optOutNotificationMethods === undefined
-          ? {}
-          : { optOutNotificationMethods: options.optOutNotificationMethods }),
+        ...(optOutNotificationMethods === undefined ? {} : { optOutNotificationMethods }),
       },
       handlers: {
-        onNotification: (method, params) => inbox.notification(method, params),
+        onNotification: (method, params) => {
+          if (method === "broker/draining") draining.resolve(params as Draining);
+          inbox.notification(method, params);
+        },
         onRequest: (method, params) => inbox.question(method, params),
         onBusy: (busy) => inbox.busy(busy),
       },
     },
-    ...(options.limits === undefined ? {} : { limits: options.limits }),
-    ...(options.env === undefined ? {} : { env: options.env }),
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    ...(limits === undefined ? {} : { limits }),
+    ...(env === undefined ? {} : { env }),
+    ...(until.signal === undefined ? {} : { signal: until.signal }),
   });
-  return new BrokerClient(ensured, inbox, () => connectBroker(options));
+  return { ...ensured, draining: draining.promise };
 }
 
 /** The broker ended between its hello and its first answer: another one may do better. */

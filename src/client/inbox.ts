@@ -18,6 +18,11 @@ export class Inbox {
   /** For threads without a handler of their own. */
   questionHandler: QuestionHandler | undefined;
 
+  /** Whether anybody waits for anything. */
+  get held(): boolean {
+    return this.#holders > 0;
+  }
+
   /** Told when the first wait begins and the last one ends: only then must the process be kept alive. */
   onHeld(listener: (held: boolean) => void): void {
     this.#onHeld = listener;

@@ -8,6 +8,8 @@ import { EventQueue } from "./event-queue.ts";
 import type { Inbox, QuestionHandler } from "./inbox.ts";
 import { toTurnEvent, type TurnEvent } from "./turn-event.ts";
 
+/** Brokers may be replaced more than once while a turn begins, but not for ever. */
+const BEGIN_ATTEMPTS = 5;
 /** For a broker to be found or started, and asked. */
 const RECONCILE_LIMIT_MS = 10_000;
 /** An interrupted turn ends within milliseconds. One that does not is reported as it stands. */
@@ -48,19 +50,14 @@ export interface TurnResult {
   readonly usage: v2.ThreadTokenUsage | null;
 }
 
+/** What a turn needs of its client. */
 export interface TurnContext {
-  readonly connection: Connection;
   readonly inbox: Inbox;
-  /** Another connection for the same workspace, to a successor if need be. */
-  readonly reconnect: () => Promise<Reader>;
-}
-
-/** What is needed of a connection to look something up. */
-export interface Reader extends AsyncDisposable {
-  request(
-    method: "thread/turns/list",
-    params: v2.ThreadTurnsListParams,
-  ): Promise<v2.ThreadTurnsListResponse>;
+  /** The connection that this turn runs on from its start to its end. */
+  readonly connection: () => Promise<Connection>;
+  readonly onThread: (threadId: string) => void;
+  /** The thread's latest turns, from Codex's own history. */
+  readonly lookUp: (threadId: string) => Promise<v2.ThreadTurnsListResponse>;
 }
 
 /** Why a turn is being ended from this side. */
@@ -79,6 +76,7 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
   readonly #terminal = deferred<v2.Turn>();
   readonly #startedAt = monotonicMs();
   readonly #early: Array<[method: string, params: unknown]> = [];
+  #connection: Connection | undefined;
   #threadId: string | undefined;
   #turnId: string | undefined;
   #message = "";
@@ -117,7 +115,7 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
   }
 
   async #run(): Promise<TurnResult> {
-    const { inbox, connection } = this.#context;
+    const { inbox } = this.#context;
     const { signal, timeoutMs } = this.#options;
     const abort = (): void => this.interrupt();
     const undo: Array<() => unknown> = [
@@ -126,16 +124,11 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
     inbox.busy(true);
     const timer =
       timeoutMs === undefined ? undefined : setTimeout(() => this.interrupt("timedOut"), timeoutMs);
-    void connection.closed.then((cause) => this.#terminal.reject(cause));
     try {
       signal?.throwIfAborted();
       signal?.addEventListener("abort", abort, { once: true });
-      const threadId = await this.#openThread();
-      if (this.#options.onQuestion !== undefined) {
-        undo.push(inbox.answerFor(threadId, this.#options.onQuestion));
-      }
-      if (this.#intent !== undefined) throw endedBeforeItBegan(this.#intent);
-      await this.#startTurn(threadId);
+      await this.#begin(undo);
+      void this.#connection?.closed.then((cause) => this.#terminal.reject(cause));
       return this.#resultOf(await this.#end());
     } catch (error) {
       const turn = await this.#reconcile(error);
@@ -146,6 +139,26 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
       signal?.removeEventListener("abort", abort);
       for (const step of undo) step();
       inbox.busy(false);
+    }
+  }
+
+  /** A broker that is being replaced refuses what begins; then it begins at the successor. */
+  async #begin(undo: Array<() => unknown>): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const threadId = await this.#openThread();
+        this.#context.onThread(threadId);
+        if (this.#options.onQuestion !== undefined) {
+          undo.push(this.#context.inbox.answerFor(threadId, this.#options.onQuestion));
+        }
+        if (this.#intent !== undefined) throw endedBeforeItBegan(this.#intent);
+        return await this.#startTurn(threadId);
+      } catch (error) {
+        const refused = BrokerError.is(error) && error.kind === "draining";
+        if (!refused || attempt === BEGIN_ATTEMPTS) throw error;
+        this.#connection = undefined;
+        this.#threadId = undefined;
+      }
     }
   }
 
@@ -162,6 +175,7 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
         ? await this.#request("thread/start", { ...shared, ephemeral: ephemeral ?? null })
         : await this.#request("thread/resume", { ...shared, threadId, excludeTurns: true });
     const opened = answer as v2.ThreadStartResponse;
+    void this.#connection?.closed.then((cause) => this.#terminal.reject(cause));
     this.#threadId = opened.thread.id;
     this.#events.push({
       type: "thread.started",
@@ -187,8 +201,9 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
     if (isRecord(turn) && typeof turn["id"] === "string") this.#learnTurnId(turn["id"]);
   }
 
-  #request(method: string, params: unknown): Promise<unknown> {
-    return this.#context.connection.request(method, params);
+  async #request(method: string, params: unknown): Promise<unknown> {
+    this.#connection ??= await this.#context.connection();
+    return await this.#connection.request(method, params);
   }
 
   /** The terminal event; bounded once the turn was told to end. */
@@ -287,8 +302,7 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
     if (!isLoss(error) || !this.#answered || this.#threadId === undefined) return undefined;
     const threadId = this.#threadId;
     const ask = async (): Promise<v2.Turn | undefined> => {
-      await using successor = await this.#context.reconnect();
-      const page = await successor.request("thread/turns/list", { threadId, limit: 5 });
+      const page = await this.#context.lookUp(threadId);
       return page.data.find((turn) => turn.id === this.#turnId && turn.status === "completed");
     };
     return await Deadline.after(RECONCILE_LIMIT_MS)

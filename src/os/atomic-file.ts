@@ -1,6 +1,7 @@
 import { linkSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { errnoOf } from "../base/errors.ts";
+import { trace } from "../base/trace.ts";
 import { unusable } from "./private-directory.ts";
 
 /** Windows refuses to rename over a file that a reader holds open; readers hold ours for microseconds. */
@@ -25,7 +26,7 @@ export function publishNew(path: string, text: string): boolean {
     if (errnoOf(cause) === "EEXIST") return false;
     throw unusable(path, cause);
   } finally {
-    unlinkSync(aside);
+    discard(aside);
   }
 }
 
@@ -39,7 +40,7 @@ export function publishOver(path: string, text: string): void {
   try {
     renameWithRetry(aside, path);
   } catch (cause) {
-    unlinkSync(aside);
+    discard(aside);
     throw unusable(path, cause);
   }
 }
@@ -49,10 +50,19 @@ function writeAside(path: string, text: string): string {
   try {
     writeFileSync(aside, text, { mode: 0o600, flag: "wx" });
   } catch (cause) {
-    removeIfThere(aside);
+    discard(aside);
     throw unusable(path, cause);
   }
   return aside;
+}
+
+/** What cannot be removed is only a left-over, and hides no other failure. */
+function discard(aside: string): void {
+  try {
+    removeIfThere(aside);
+  } catch (error) {
+    trace("info", "atomicFile.leftOver", { file: aside, error: String(error) });
+  }
 }
 
 export function renameWithRetry(from: string, to: string): void {

@@ -1,4 +1,5 @@
 import { lstatSync, mkdirSync, type Stats } from "node:fs";
+import { dirname } from "node:path";
 import { BrokerError, errnoOf, messageOf } from "../base/errors.ts";
 
 const OTHERS = 0o077;
@@ -12,9 +13,9 @@ const OTHERS = 0o077;
  */
 export function ensurePrivateDirectory(path: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeWithParents(path);
   } catch (cause) {
-    if (errnoOf(cause) !== "EEXIST") throw unusable(path, cause);
+    throw unusable(path, cause);
   }
   const danger = dangerOf(path);
   if (danger !== undefined) {
@@ -22,6 +23,19 @@ export function ensurePrivateDirectory(path: string): void {
       details: { path },
       ...(danger.hint === undefined ? {} : { hint: danger.hint }),
     });
+  }
+}
+
+/** Node's own `recursive` calls a read-only disk and a link to nowhere "no such file". */
+function makeWithParents(directory: string): void {
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    if (errnoOf(error) === "EEXIST") return;
+    const parent = dirname(directory);
+    if (errnoOf(error) !== "ENOENT" || parent === directory) throw error;
+    makeWithParents(parent);
+    mkdirSync(directory, { mode: 0o700 });
   }
 }
 

@@ -109,6 +109,8 @@ export interface TurnLost {
 /** `broker/draining`: no new work is taken any more; connect again for that. */
 export interface Draining {
   readonly reason: string;
+  /** Whether a successor is meant to take over: a broker that was stopped is not to be started again at once. */
+  readonly reconnect: boolean;
 }
 
 /** Requests of ours, each with its parameters and its result. */

@@ -73,12 +73,14 @@ export class Connection {
     if (this.#end !== undefined) throw this.#end;
     options.signal?.throwIfAborted();
     const id = String(this.#nextId++);
+    // Before it counts as pending: what cannot be written as JSON throws here.
+    const line = requestLine(id, method, params);
     const answer = deferred<unknown>();
     const abort = (): void => answer.reject(options.signal?.reason);
     options.signal?.addEventListener("abort", abort, { once: true });
     this.#pending.set(id, answer);
     if (this.#pending.size === 1) this.#options.onBusy?.(true);
-    this.#channel.send(requestLine(id, method, params));
+    this.#channel.send(line);
     try {
       if (options.deadline === undefined) return await answer.promise;
       return await options.deadline.race(
@@ -114,6 +116,8 @@ export class Connection {
   }
 
   #receive(line: Buffer): void {
+    // What still comes after this side has ended the connection is nobody's any more.
+    if (this.#end !== undefined) return;
     const frame = decodeFrame(line);
     switch (frame.kind) {
       case "answer":

@@ -63,10 +63,14 @@ export function decodeFrame(line: Buffer): Frame | FrameFault {
   return classify(text, value);
 }
 
+/** What a message may have once: given twice, the app-server drops the message and answers nothing. */
+const SINGLE = ["id", "method", "params", "result", "error"];
+
 function classify(text: string, value: Record<string, unknown>): Frame | FrameFault {
-  const idSpans = "id" in value ? spansOf(text, "id") : [];
-  if (idSpans.length > 1) return fault(null, "invalidRequest", "The message has more than one id.");
-  const idSpan = idSpans[0];
+  const members = "id" in value ? objectMembers(text) : [];
+  const twice = SINGLE.find((name) => members.filter(([each]) => each === name).length > 1);
+  if (twice === "id") return fault(null, "invalidRequest", "The message has more than one id.");
+  const idSpan = members.find(([name]) => name === "id")?.[1];
   const id = idSpan === undefined ? undefined : text.slice(idSpan.start, idSpan.end);
   if (id !== undefined && !isUsableId(id)) {
     return fault(
@@ -76,9 +80,14 @@ function classify(text: string, value: Record<string, unknown>): Frame | FrameFa
     );
   }
   const method = value["method"];
+  // An id without a method is not one of the sender's own: it would take a reply for another's.
+  const sender = method === undefined ? null : (id ?? null);
+  if (twice !== undefined) {
+    return fault(sender, "invalidRequest", `The message has more than one ${twice}.`);
+  }
   if (method !== undefined) {
     if (typeof method !== "string") {
-      return fault(id ?? null, "invalidRequest", "The method is not a string.");
+      return fault(sender, "invalidRequest", "The method is not a string.");
     }
     const params = value["params"];
     if (id === undefined || idSpan === undefined) {
@@ -94,7 +103,11 @@ function classify(text: string, value: Record<string, unknown>): Frame | FrameFa
     return fault(null, "invalidRequest", "The answer's error has no code and message.");
   }
   if (error === undefined && !("result" in value)) {
-    return fault(id, "invalidRequest", "The message has no method, and no result or error either.");
+    return fault(
+      null,
+      "invalidRequest",
+      "The message has no method, and no result or error either.",
+    );
   }
   return { kind: "answer", text, id, idSpan, result: value["result"], error };
 }
@@ -109,7 +122,7 @@ export function withParams<F extends RequestFrame | NotificationFrame>(
   frame: F,
   params: unknown,
 ): F {
-  const span = spansOf(frame.text, "params")[0];
+  const span = objectMembers(frame.text).find(([name]) => name === "params")?.[1];
   const json = JSON.stringify(params);
   const text =
     span === undefined
@@ -120,13 +133,6 @@ export function withParams<F extends RequestFrame | NotificationFrame>(
   const moved = span !== undefined && frame.idSpan.start > span.start ? shift : 0;
   const idSpan = { start: frame.idSpan.start + moved, end: frame.idSpan.end + moved };
   return { ...frame, text, params, idSpan };
-}
-
-/** The app-server writes its answers' id first and its errors' id last: no need to look further then. */
-function spansOf(text: string, name: string): Span[] {
-  return objectMembers(text)
-    .filter(([member]) => member === name)
-    .map(([, span]) => span);
 }
 
 const INT64_MIN = -(2n ** 63n);

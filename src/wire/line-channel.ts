@@ -23,7 +23,14 @@ export class LineChannel {
   constructor(streams: Streams, events: LineChannelEvents, maxLineBytes: number) {
     this.#streams = streams;
     this.#events = events;
-    const splitter = new LineSplitter(events, maxLineBytes);
+    // One piece may hold many lines, and the first of them may be the end of it all.
+    const splitter = new LineSplitter(
+      {
+        onLine: (line) => (this.#ended ? undefined : events.onLine(line)),
+        onOversizedLine: (limit) => (this.#ended ? undefined : events.onOversizedLine(limit)),
+      },
+      maxLineBytes,
+    );
     const { readable, writable } = streams;
     readable.on("data", (chunk: Buffer) => splitter.push(chunk));
     readable.on("end", () => this.#end(undefined));

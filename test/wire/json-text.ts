@@ -1,11 +1,13 @@
 import fc from "fast-check";
 
-/**
- * JSON as a text that no serializer would write: any amount of white space, any way to escape a
- * character, numbers that JavaScript cannot hold, members that stand twice.
- */
+// JSON as a text that no serializer would write: any white space, any way to escape a character,
+// numbers that JavaScript cannot hold, members that stand twice.
 
-const space = fc.string({ unit: fc.constantFrom(" ", "\t", "\r"), maxLength: 2 });
+/** White space that cannot end a line. */
+export const space: fc.Arbitrary<string> = fc.string({
+  unit: fc.constantFrom(" ", "\t", "\r"),
+  maxLength: 2,
+});
 
 const character = fc.oneof(
   fc.constantFrom('"', "\\", "/", "{", "}", "[", "]", ",", ":", " ", "\u2028", "\u2029", "\u0085"),
@@ -84,5 +86,3 @@ export function objectText(
   });
   return { text: `${text}${gap}}${gap}`, values };
 }
-
-export { space };

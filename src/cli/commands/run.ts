@@ -133,7 +133,7 @@ class Run {
   #choose(): Reporter {
     if (this.#json) return new JsonReporter(out);
     if (this.#given.has("quiet")) return quietReporter;
-    return err.canRedraw ? new LiveReporter(err) : new PlainReporter(err);
+    return err.canRedraw ? new LiveReporter(err, out.isTerminal) : new PlainReporter(err);
   }
 
   #finish(result: TurnResult): ExitCode {

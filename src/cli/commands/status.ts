@@ -35,7 +35,7 @@ function viewOptions({ verdict }: Seen): ViewOptions {
 
 /** Nobody answers for the scope. The order of the fields is that of the output. */
 interface Absence {
-  readonly state: "absent" | "starting" | "unresponsive" | "draining";
+  readonly state: "absent" | "starting" | "unresponsive" | "stopping";
   readonly verdict: string;
   readonly reason: string;
   readonly scope: string;
@@ -48,9 +48,8 @@ function absenceOf({ key, workspace, stateDir }: Scope, seen: Seen): Absence {
   const place = { scope: key, workspace, stateDir };
   const ending = windingDown(seen);
   if (ending !== undefined) {
-    const who = `process ${ending.broker.pid} of epoch ${ending.epoch}`;
-    const what = "takes no new work and ends when its turns have";
-    return { state: "draining", verdict, reason: `${who} ${what}`, ...place };
+    const reason = `process ${ending.broker.pid} of epoch ${ending.epoch} is about to end`;
+    return { state: "stopping", verdict, reason, ...place };
   }
   const there = verdict === "starting" || verdict === "unresponsive";
   return { state: there ? verdict : "absent", verdict, reason, ...place };

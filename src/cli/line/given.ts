@@ -4,9 +4,11 @@ import type { Arguments, Options } from "./option-spec.ts";
 /** What a command was given. A value that makes no sense is a usage error that names the option. */
 export class Given<O extends Options = Options> {
   readonly operands: readonly string[];
+  readonly #command: string;
   readonly #values: Arguments["options"];
 
-  constructor({ options, operands }: Arguments) {
+  constructor(command: string, { options, operands }: Arguments) {
+    this.#command = command;
     this.#values = options;
     this.operands = operands;
   }
@@ -18,14 +20,23 @@ export class Given<O extends Options = Options> {
 
   text(name: keyof O & string): string | undefined {
     const value = this.#values[name];
-    if (value === "") throw new BrokerError("usage", `--${name} was given an empty value.`);
+    if (value === "") throw this.#usage(`--${name} was given an empty value.`);
     return value === true ? undefined : value;
   }
 
   /** Whole or broken, zero or more. */
   amount(name: keyof O & string, unit: string): number | undefined {
     const value = this.text(name);
-    return value === undefined ? undefined : parseAmount(`--${name}`, value, unit);
+    if (value === undefined) return undefined;
+    const amount = parseAmount(value);
+    if (amount !== undefined) return amount;
+    throw this.#usage(`--${name} takes a number of ${unit}, not ${JSON.stringify(value)}.`);
+  }
+
+  /** Milliseconds, from an option in seconds. */
+  seconds(name: keyof O & string): number | undefined {
+    const value = this.amount(name, "seconds");
+    return value === undefined ? undefined : value * 1_000;
   }
 
   /** Whole, one or more. */
@@ -33,10 +44,7 @@ export class Given<O extends Options = Options> {
     const value = this.text(name);
     if (value === undefined) return undefined;
     if (/^[1-9]\d{0,14}$/.test(value)) return Number(value);
-    throw new BrokerError(
-      "usage",
-      `--${name} takes a whole number from 1 on, not ${quoted(value)}.`,
-    );
+    throw this.#usage(`--${name} takes a whole number from 1 on, not ${JSON.stringify(value)}.`);
   }
 
   /** One of `choices`, which are those of the option's own specification. */
@@ -45,26 +53,17 @@ export class Given<O extends Options = Options> {
     if (value === undefined) return undefined;
     const found = choices.find((choice) => choice === value);
     if (found !== undefined) return found;
-    throw new BrokerError("usage", `--${name} takes ${oneOf(choices)}, not ${quoted(value)}.`);
+    throw this.#usage(`--${name} takes ${choices.join(" or ")}, not ${JSON.stringify(value)}.`);
   }
 
-  /** Milliseconds, from an option in seconds. */
-  seconds(name: keyof O & string): number | undefined {
-    const value = this.amount(name, "seconds");
-    return value === undefined ? undefined : value * 1_000;
+  #usage(message: string): BrokerError {
+    return new BrokerError("usage", message, {
+      hint: `See \`codex-broker ${this.#command} --help\`.`,
+    });
   }
 }
 
-/** @throws BrokerError `usage`. */
-export function parseAmount(source: string, value: string, unit: string): number {
-  if (/^(\d+(\.\d*)?|\.\d+)$/.test(value)) return Number(value);
-  throw new BrokerError("usage", `${source} takes a number of ${unit}, not ${quoted(value)}.`);
-}
-
-function quoted(value: string): string {
-  return JSON.stringify(value);
-}
-
-function oneOf(choices: readonly string[]): string {
-  return `${choices.slice(0, -1).join(", ")} or ${choices.at(-1) ?? ""}`;
+/** Zero or more, whole or broken; undefined when it is no such number. */
+export function parseAmount(value: string): number | undefined {
+  return /^(\d+(\.\d*)?|\.\d+)$/.test(value) ? Number(value) : undefined;
 }

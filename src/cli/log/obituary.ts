@@ -13,7 +13,7 @@ export function obituaryLines(record: EndedRecord, to: Output): string[] {
   const paint = error === null ? "dim" : "red";
   const lines = [`${to.paint(paint, `■ epoch ${epoch} ended`)} ${to.paint("dim", localTime(at))}`];
   const add = (label: string, value: string): void => {
-    lines.push(`  ${to.paint("dim", label.padEnd(10))}${value}`);
+    lines.push(`  ${to.paint("dim", label.padEnd(12))}${value}`);
   };
   add("reason", printableLine(reason));
   if (exit !== null) add("app-server", exit.signal ?? `exit code ${exit.code ?? "unknown"}`);

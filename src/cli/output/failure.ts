@@ -8,6 +8,7 @@ import {
 import { RpcError } from "../../wire/messages.ts";
 import { printableLine } from "./printable.ts";
 import type { Output } from "./output.ts";
+import { truncate } from "./width.ts";
 
 /** A failure as `--json` shows it. The app-server's own errors have a kind that is none of ours. */
 export interface FailureJson extends Omit<BrokerErrorJson, "kind"> {
@@ -45,9 +46,13 @@ export function failureJson({ kind, message, retryable, hint, details }: Failure
   return { kind, message, retryable, hint, details };
 }
 
+/** The app-server answers a wrong method with the names of all 187 that there are. */
+const LONGEST_MESSAGE = 600;
+
 /** One line with what happened, and one with what to do next. */
 export function printFailure(failure: Failure, to: Output): void {
-  to.line(to.paint("red", `codex-broker: ${printableLine(failure.message)}`));
+  const message = truncate(printableLine(failure.message), LONGEST_MESSAGE);
+  to.line(to.paint("red", `codex-broker: ${message}`));
   if (failure.hint !== "") to.line(to.paint("dim", `  → ${printableLine(failure.hint)}`));
 }
 

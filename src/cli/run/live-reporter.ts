@@ -29,6 +29,7 @@ const OUTCOME_LOOKS: Readonly<Record<Outcome["state"], readonly [symbol: string,
 /** A terminal: what is done scrolls by, and below it stands what is being done. */
 export class LiveReporter implements Reporter {
   readonly #to: Output;
+  readonly #messageFollows: boolean;
   readonly #rows: LiveRows;
   readonly #activity = new Activity();
   readonly #startedAt = monotonicMs();
@@ -37,8 +38,10 @@ export class LiveReporter implements Reporter {
   #interrupting: string | undefined;
   #over = false;
 
-  constructor(to: Output) {
+  /** @param messageFollows Whether the final message comes to the same terminal. */
+  constructor(to: Output, messageFollows: boolean) {
     this.#to = to;
+    this.#messageFollows = messageFollows;
     this.#rows = new LiveRows(to);
     const timer = setInterval(() => this.#draw(), FRAME_MS).unref();
     const resumed = (): void => this.#rows.forget();
@@ -79,7 +82,7 @@ export class LiveReporter implements Reporter {
     const usage = usageText(this.#activity.usage);
     const text = `${symbols.ok} done in ${duration(durationMs)}${usage === "" ? "" : ` · ${usage}`}`;
     this.#to.line(this.#to.paint("dim", this.#fit(text)));
-    if (message !== "") this.#to.line();
+    if (message !== "" && this.#messageFollows) this.#to.line();
   }
 
   gone(): void {

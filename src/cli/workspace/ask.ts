@@ -42,7 +42,7 @@ export async function lookForBroker(scope: Scope, command: string): Promise<Foun
   return link === undefined ? { seen } : { seen, link };
 }
 
-/** The record of a broker that listens no more and has not ended yet: it lets its turns finish. */
+/** The record of a broker that listens no more and has not ended yet. */
 export function windingDown({ observation }: Seen): ServingRecord | undefined {
   if (observation.state !== "serving" || observation.contact.kind !== "refused") return undefined;
   return livenessOf(observation.record.broker) === "alive" ? observation.record : undefined;

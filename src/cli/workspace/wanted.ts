@@ -40,14 +40,15 @@ export function wantedStart(given: Given<typeof startOptions>): {
 function maxAgeOfEnvironment(): number | undefined {
   const value = process.env[MAX_AGE_VARIABLE];
   if (value === undefined || value === "") return undefined;
-  try {
-    return parseAmount(MAX_AGE_VARIABLE, value, "hours");
-  } catch (error) {
-    if (!BrokerError.is(error)) throw error;
-    throw new BrokerError("usage", error.message, {
+  const hours = parseAmount(value);
+  if (hours !== undefined) return hours;
+  throw new BrokerError(
+    "usage",
+    `${MAX_AGE_VARIABLE} is ${JSON.stringify(value)}, which is no number of hours.`,
+    {
       hint: `Set ${MAX_AGE_VARIABLE} to a number of hours, or to 0 for no limit.`,
-    });
-  }
+    },
+  );
 }
 
 /** How a command introduces itself; `status` shows it. */

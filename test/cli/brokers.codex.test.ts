@@ -1,0 +1,290 @@
+import { describe, expect, test } from "vitest";
+import { guardAgainstLeaks } from "../support/leak-guard.ts";
+import { livingBrokers } from "../support/stop-brokers.ts";
+import { makeWorld } from "../support/world.ts";
+import { cli, jsonLines, lastJson, startCli } from "./program.ts";
+
+guardAgainstLeaks();
+
+/** What scripts may count on, from `ensure` and `status` alike. */
+const FACTS = [
+  "scope",
+  "workspace",
+  "stateDir",
+  "epoch",
+  "instance",
+  "state",
+  "pid",
+  "startedAt",
+  "endpoint",
+  "versions",
+  "appServer",
+];
+
+describe("ensure", () => {
+  test("starts a broker once, and then finds it", async () => {
+    await using world = await makeWorld();
+    const first = lastJson((await cli(world, ["ensure", "--json"])).stdout);
+    const second = lastJson((await cli(world, ["ensure", "--json"])).stdout);
+    for (const name of FACTS) expect(first).toHaveProperty(name);
+    expect(first).toMatchObject({
+      started: true,
+      state: "serving",
+      workspace: world.workspace,
+      stateDir: world.stateDir,
+      appServer: {
+        pid: expect.any(Number) as number,
+        version: "0.169.0",
+        lastAnswerMsAgo: expect.any(Number) as number,
+      },
+    });
+    expect(second).toMatchObject({ started: false, instance: first["instance"] });
+  });
+
+  test("tells people in two lines", async () => {
+    await using world = await makeWorld();
+    const { stdout } = await cli(world, ["ensure"]);
+    expect(stdout).toMatch(
+      /^● serving {2}.*\/work\n {2}epoch 1 · process \d+ · codex 0\.169\.0 · .*started in \d+ ms\n$/,
+    );
+  });
+
+  test("S2: the age limit comes from the option or the environment, and 0 turns it off", async () => {
+    await using world = await makeWorld();
+    const variable = "CODEX_COMPANION_BROKER_MAX_AGE_HOURS";
+    const epoch = async (args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<unknown> =>
+      lastJson((await cli(world, ["ensure", "--json", ...args], { env })).stdout)["epoch"];
+    expect(await epoch([])).toBe(1);
+    expect(await epoch(["--max-age", "0.0000001"])).toBe(2);
+    expect(await epoch([], { [variable]: "0.0000001" })).toBe(3);
+    expect(await epoch(["--max-age", "0"], { [variable]: "0.0000001" })).toBe(3);
+    const refused = await cli(world, ["ensure"], { env: { [variable]: "six" } });
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain(variable);
+    expect((await cli(world, ["ensure", "--max-age", "six"])).code).toBe(2);
+  });
+
+  test("--idle-timeout ends a broker that nobody uses, and the log says so", async () => {
+    await using world = await makeWorld();
+    await cli(world, ["ensure", "--idle-timeout", "0.1"]);
+    while (livingBrokers(world.stateDir).length > 0) await new Promise((go) => setTimeout(go, 10));
+    const status = lastJson((await cli(world, ["status", "--json"])).stdout);
+    expect(status).toMatchObject({ state: "absent", reason: "the last broker has ended: idle" });
+  });
+
+  test("a label keeps brokers apart", async () => {
+    await using world = await makeWorld();
+    const plain = lastJson((await cli(world, ["ensure", "--json"])).stdout);
+    const other = lastJson((await cli(world, ["ensure", "--json", "--label", "ci"])).stdout);
+    expect(other["scope"]).not.toBe(plain["scope"]);
+    expect(livingBrokers(world.stateDir)).toHaveLength(2);
+  });
+});
+
+describe("status", () => {
+  test("F87: says that there is none, why, and what to type; and starts none", async () => {
+    await using world = await makeWorld();
+    const { code, stdout } = await cli(world, ["status"]);
+    expect(code).toBe(0);
+    expect(stdout).toContain("no broker");
+    expect(stdout).toContain("codex-broker ensure");
+    expect(stdout).toContain("CODEX_BROKER_STATE_DIR");
+    const json = lastJson((await cli(world, ["status", "--json"])).stdout);
+    expect(json).toEqual({
+      state: "absent",
+      verdict: "absent",
+      reason: "no broker has been started for this workspace",
+      scope: expect.any(String) as string,
+      workspace: world.workspace,
+      stateDir: world.stateDir,
+    });
+    expect(livingBrokers(world.stateDir)).toEqual([]);
+  });
+
+  test("F87: shows what the broker says of itself, and not the question", async () => {
+    await using world = await makeWorld();
+    await cli(world, ["ensure"]);
+    const json = lastJson((await cli(world, ["status", "--json"])).stdout);
+    for (const name of [...FACTS, "sessions", "threads"]) expect(json).toHaveProperty(name);
+    expect(json).toMatchObject({ sessions: [], threads: 0, turns: [], verdict: "usable" });
+    const { stdout } = await cli(world, ["status"]);
+    expect(stdout).toContain(`process ${String(json["pid"])}`);
+    expect(stdout).not.toContain("\u001b");
+  });
+});
+
+describe("stop", () => {
+  test("ends the broker, and is a success where there is none", async () => {
+    await using world = await makeWorld();
+    await cli(world, ["ensure"]);
+    const stopped = await cli(world, ["stop", "--json"]);
+    expect(stopped.code).toBe(0);
+    expect(lastJson(stopped.stdout)).toMatchObject({ state: "stopped", epoch: 1, turns: 0 });
+    expect(livingBrokers(world.stateDir)).toEqual([]);
+    const again = await cli(world, ["stop", "--json"]);
+    expect(again.code).toBe(0);
+    expect(lastJson(again.stdout)).toMatchObject({ state: "absent" });
+  });
+
+  test("F29: lets a running turn finish, says that it does, and gives up waiting in time", async () => {
+    await using world = await makeWorld();
+    const run = startCli(world, ["run", "-q", "hold: gate ;; say: finished"]);
+    while (world.model.requests.inFlight < 1) await new Promise((go) => setTimeout(go, 5));
+    const impatient = await cli(world, ["stop", "--timeout", "0.2"]);
+    expect(impatient.code).toBe(5);
+    expect(impatient.stderr).toContain("waits for 1 running turn");
+    const patient = startCli(world, ["stop"]);
+    await patient.shows(/waits for 1 running turn/);
+    world.model.release("gate");
+    expect((await patient.ended).code).toBe(0);
+    expect(await run.ended).toMatchObject({ code: 0, stdout: "finished\n" });
+  });
+
+  test("--force interrupts a running turn", async () => {
+    await using world = await makeWorld();
+    const run = startCli(world, ["run", "--json", "silence"]);
+    while (world.model.requests.inFlight < 1) await new Promise((go) => setTimeout(go, 5));
+    expect((await cli(world, ["stop", "--force"])).code).toBe(0);
+    const { code, stdout } = await run.ended;
+    expect(code).toBe(130);
+    expect(lastJson(stdout)).toMatchObject({ status: "interrupted" });
+  });
+});
+
+describe("logs", () => {
+  test("F86: what an ended broker said, and why it ended, can be read afterwards", async () => {
+    await using world = await makeWorld();
+    await cli(world, ["ensure"]);
+    await cli(world, ["stop"]);
+    const { code, stdout } = await cli(world, ["logs"]);
+    expect(code).toBe(0);
+    const lines = jsonLines(stdout);
+    expect(lines[0]).toMatchObject({ event: "broker.listening" });
+    expect(lines.at(-1)).toMatchObject({
+      obituary: { epoch: 1, reason: "stopped", exit: { code: 0, signal: null } },
+    });
+    expect(stdout).not.toContain("token");
+    const one = jsonLines((await cli(world, ["logs", "--lines", "1", "--epoch", "1"])).stdout);
+    expect(one).toHaveLength(2);
+  });
+
+  test("F86: a broker whose app-server was killed says so", async () => {
+    await using world = await makeWorld();
+    const ensured = lastJson((await cli(world, ["ensure", "--json"])).stdout);
+    process.kill((ensured["appServer"] as { pid: number }).pid, "SIGKILL");
+    while (livingBrokers(world.stateDir).length > 0) await new Promise((go) => setTimeout(go, 10));
+    expect(lastJson((await cli(world, ["logs"])).stdout)).toMatchObject({
+      obituary: {
+        reason: expect.stringContaining("was ended by SIGKILL") as string,
+        exit: { code: null, signal: "SIGKILL" },
+      },
+    });
+  });
+
+  test("-f prints what is added, and goes on to the next epoch", async () => {
+    await using world = await makeWorld();
+    await cli(world, ["ensure"]);
+    const logs = startCli(world, ["logs", "-f"]);
+    await logs.shows(/appServer\.started/, "stdout");
+    await cli(world, ["stop"]);
+    await logs.shows(/obituary.*stopped/, "stdout");
+    await cli(world, ["ensure"]);
+    await logs.shows(/"epoch":2.*broker\.listening/, "stdout");
+    logs.child.kill("SIGINT");
+    expect((await logs.ended).signal).toBe("SIGINT");
+  });
+
+  test("an epoch that there is not, and no broker at all", async () => {
+    await using world = await makeWorld();
+    expect((await cli(world, ["logs"])).code).toBe(0);
+    const { code, stderr } = await cli(world, ["logs", "--epoch", "7"]);
+    expect(code).toBe(2);
+    expect(stderr).toContain("There is no epoch 7");
+  });
+});
+
+describe("call", () => {
+  test("prints the result, on several lines or on one", async () => {
+    await using world = await makeWorld();
+    const pretty = await cli(world, ["call", "thread/loaded/list"]);
+    expect(pretty).toMatchObject({
+      code: 0,
+      stdout: '{\n  "data": [],\n  "nextCursor": null\n}\n',
+    });
+    const compact = await cli(world, ["call", "--json", "thread/loaded/list", "-"], {
+      stdin: '{"limit":1}',
+    });
+    expect(compact.stdout).toBe('{"data":[],"nextCursor":null}\n');
+  });
+
+  test("F33: Codex's own refusal is shown as such and ends with code 1", async () => {
+    await using world = await makeWorld();
+    const { code, stdout, stderr } = await cli(world, ["call", "--json", "turn/start", "{}"]);
+    expect(code).toBe(1);
+    expect(lastJson(stdout)).toMatchObject({
+      error: { kind: "appServerError", details: { code: -32600 } },
+    });
+    expect(stderr).toContain("Codex answered: ");
+  });
+
+  test("needs --experimental for what is experimental", async () => {
+    await using world = await makeWorld();
+    const refused = await cli(world, ["call", "server/diagnostics"]);
+    expect(refused.code).not.toBe(0);
+    const { code, stdout } = await cli(world, ["call", "--experimental", "server/diagnostics"]);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toHaveProperty("process");
+  });
+
+  test.each(["nonsense", "[1]", '"x"'])(
+    "parameters that are no object (%s) are a usage error",
+    async (params) => {
+      await using world = await makeWorld();
+      expect((await cli(world, ["call", "thread/list", params])).code).toBe(2);
+      expect(livingBrokers(world.stateDir)).toEqual([]);
+    },
+  );
+});
+
+describe("serve", () => {
+  test("runs a broker in the foreground until it is told to end", async () => {
+    await using world = await makeWorld();
+    const serve = startCli(world, ["serve", "--idle-timeout", "0.1"]);
+    await serve.shows(/appServer\.started/, "stdout");
+    expect(lastJson((await cli(world, ["ensure", "--json"])).stdout)).toMatchObject({
+      started: false,
+    });
+    const second = await cli(world, ["serve"]);
+    expect(second.code).toBe(2);
+    expect(second.stderr).toContain("--replace");
+    serve.child.kill("SIGINT");
+    const { code, stdout } = await serve.ended;
+    expect(code).toBe(0);
+    expect(lastJson(stdout)).toMatchObject({ obituary: { reason: "stopped" } });
+    expect(livingBrokers(world.stateDir)).toEqual([]);
+  });
+
+  test("the first Ctrl-C lets turns finish, the second interrupts them", async () => {
+    await using world = await makeWorld();
+    const serve = startCli(world, ["serve"]);
+    await serve.shows(/appServer\.started/, "stdout");
+    const run = startCli(world, ["run", "--json", "silence"]);
+    while (world.model.requests.inFlight < 1) await new Promise((go) => setTimeout(go, 5));
+    serve.child.kill("SIGINT");
+    await serve.shows(/waiting for 1 running turn/);
+    serve.child.kill("SIGINT");
+    expect((await serve.ended).code).toBe(0);
+    expect((await run.ended).code).toBe(130);
+  });
+
+  test("--replace takes over, and the older broker steps down by itself", async () => {
+    await using world = await makeWorld();
+    await cli(world, ["ensure"]);
+    const serve = startCli(world, ["serve", "--replace"]);
+    await serve.shows(/appServer\.started/, "stdout");
+    while (livingBrokers(world.stateDir).length > 1) await new Promise((go) => setTimeout(go, 10));
+    expect(lastJson((await cli(world, ["status", "--json"])).stdout)["epoch"]).toBe(2);
+    serve.child.kill("SIGTERM");
+    expect((await serve.ended).code).toBe(0);
+  });
+});

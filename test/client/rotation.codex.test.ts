@@ -1,0 +1,60 @@
+import { describe, expect, test } from "vitest";
+import { eventually } from "../support/eventually.ts";
+import { guardAgainstLeaks } from "../support/leak-guard.ts";
+import { livingBrokers } from "../support/stop-brokers.ts";
+import { makeWorld, type World } from "../support/world.ts";
+
+guardAgainstLeaks();
+
+/** Replaces the broker, as somebody with a stricter age limit does. */
+async function rotate(world: World): Promise<number> {
+  const client = await world.connect({ limits: { maxAgeMs: 1 } });
+  client.close();
+  return client.epoch;
+}
+
+describe("a client whose broker is replaced", () => {
+  test("F22 F29: goes on with the successor by itself, and its idle thread with it", async () => {
+    await using world = await makeWorld();
+    await using client = await world.connect();
+    const first = await client.runTurn({ prompt: "say: one" }).result;
+    const epoch = await rotate(world);
+    await eventually(() => client.epoch === epoch, "the client has moved");
+    const second = await client.runTurn({ prompt: "say: two", threadId: first.threadId }).result;
+    expect(second).toMatchObject({ status: "completed", message: "two", threadId: first.threadId });
+    await eventually(() => livingBrokers(world.stateDir).length === 1, "the older broker ends");
+  });
+
+  test(
+    "F29: loses no turn and no request while brokers rotate under it",
+    { timeout: 60_000 },
+    async () => {
+      await using world = await makeWorld();
+      await using client = await world.connect();
+      const endings: string[] = [];
+      let rotating = true;
+      const worker = async (name: string): Promise<void> => {
+        for (let i = 0; rotating; i += 1) {
+          const { status, message } = await client.runTurn({ prompt: `say: ${name} ${i}` }).result;
+          expect(message).toBe(`${name} ${i}`);
+          endings.push(status);
+          await client.request("thread/loaded/list", {});
+        }
+      };
+      const workers = ["a", "b", "c"].map(worker);
+      for (let round = 0; round < 5; round += 1) await rotate(world);
+      rotating = false;
+      await Promise.all(workers);
+      expect(new Set(endings)).toEqual(new Set(["completed"]));
+      await eventually(() => livingBrokers(world.stateDir).length === 1, "the older brokers end");
+    },
+  );
+
+  test("a broker that was stopped is not started again by those who were connected", async () => {
+    await using world = await makeWorld();
+    await using client = await world.connect();
+    await client.request("broker/stop", {});
+    expect((await client.closed).kind).toBe("connectionLost");
+    await eventually(() => livingBrokers(world.stateDir).length === 0, "the broker ends");
+  });
+});

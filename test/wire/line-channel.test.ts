@@ -1,0 +1,155 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { PassThrough, Writable } from "node:stream";
+import { describe, expect, test } from "vitest";
+import { pause } from "../../src/base/deadline.ts";
+import { LineChannel, type Streams } from "../../src/wire/line-channel.ts";
+import { linkedEnds } from "./duplex.ts";
+
+interface Heard {
+  readonly channel: LineChannel;
+  readonly lines: string[];
+  /** One entry for each time the end was told. */
+  readonly ends: Array<string | undefined>;
+}
+
+function listenTo(streams: Streams): Heard {
+  const lines: string[] = [];
+  const ends: Array<string | undefined> = [];
+  const channel = new LineChannel(
+    streams,
+    {
+      onLine: (line) => lines.push(line.toString("utf8")),
+      onOversizedLine: (limit) => lines.push(`over ${limit}`),
+      onEnd: (cause) => ends.push(cause?.message),
+    },
+    100,
+  );
+  return { channel, lines, ends };
+}
+
+describe("lines", () => {
+  test("F49: go out and come in whole, whatever characters they have", async () => {
+    const { near, sent, say } = linkedEnds();
+    const { channel, lines } = listenTo({ readable: near, writable: near });
+    say('"a\u2028b"', "", "漢😀");
+    channel.send('"c\u2029d"');
+    channel.send("漢😀");
+    await pause(1);
+    expect(lines).toEqual(['"a\u2028b"', "", "漢😀"]);
+    expect(sent).toEqual(['"c\u2029d"', "漢😀"]);
+  });
+
+  test("that are sent in one turn of the event loop leave in one write", async () => {
+    const writes: number[] = [];
+    const writable = new Writable({
+      writev: (chunks, done) => {
+        writes.push(chunks.length);
+        done();
+      },
+    });
+    const { channel } = listenTo({ readable: new PassThrough(), writable });
+    for (let i = 0; i < 100; i += 1) channel.send("x");
+    await pause(1);
+    channel.send("y");
+    await pause(1);
+    expect(writes).toEqual([100, 1]);
+  });
+
+  test("that nobody has taken yet are counted in bytes", () => {
+    const writable = new Writable({ write: () => {} });
+    const { channel } = listenTo({ readable: new PassThrough(), writable });
+    channel.send("漢");
+    channel.send("x");
+    expect(channel.queuedBytes).toBe(4 + 2);
+  });
+
+  test("that are queued when it is finished are sent, and none after that", async () => {
+    const { near, far, sent } = linkedEnds();
+    const { channel } = listenTo({ readable: near, writable: near });
+    channel.send("last words");
+    channel.finish();
+    channel.send("too late");
+    await once(far, "end");
+    expect(sent).toEqual(["last words"]);
+  });
+});
+
+describe("the end is told once (F42)", () => {
+  test("when the other side ends in order", async () => {
+    const { near, far } = linkedEnds();
+    const { ends, channel } = listenTo({ readable: near, writable: near });
+    far.end();
+    await pause(5);
+    expect(ends).toEqual([undefined]);
+    expect(channel.ended).toBe(true);
+  });
+
+  test("when the stream breaks, with the cause", async () => {
+    const { near } = linkedEnds();
+    const { ends, channel } = listenTo({ readable: near, writable: near });
+    near.destroy(new Error("read ECONNRESET"));
+    await pause(5);
+    channel.destroy();
+    expect(ends).toEqual(["read ECONNRESET"]);
+  });
+
+  test("when the writing half of two breaks or closes", async () => {
+    for (const cause of [new Error("write EPIPE"), undefined]) {
+      const writable = new PassThrough();
+      const { ends } = listenTo({ readable: new PassThrough(), writable });
+      writable.destroy(cause);
+      await pause(1);
+      expect(ends).toEqual([cause?.message]);
+    }
+  });
+
+  test("when it is destroyed, in that very moment, and nothing is sent any more", async () => {
+    const { near, sent } = linkedEnds();
+    const { ends, channel } = listenTo({ readable: near, writable: near });
+    channel.send("lost");
+    channel.destroy();
+    expect(ends).toEqual([undefined]);
+    channel.send("too late");
+    channel.finish();
+    channel.destroy();
+    await pause(5);
+    expect(ends).toEqual([undefined]);
+    expect(sent).toEqual([]);
+  });
+});
+
+describe("nothing comes after the end", () => {
+  test("not even what had arrived in the same piece", async () => {
+    const { near, say } = linkedEnds();
+    const lines: string[] = [];
+    const channel = new LineChannel(
+      { readable: near, writable: near },
+      {
+        onLine: (line) => {
+          lines.push(line.toString());
+          channel.destroy();
+        },
+        onOversizedLine: () => {},
+        onEnd: () => {},
+      },
+      100,
+    );
+    say("one", "two", "three");
+    await pause(5);
+    expect(lines).toEqual(["one"]);
+  });
+});
+
+describe("a process that has gone", () => {
+  test("F50: takes the channel with it, and writing to it throws nothing", async () => {
+    const child = spawn(process.execPath, ["-e", "process.stdin.destroy()"]);
+    const { ends, channel } = listenTo({ readable: child.stdout, writable: child.stdin });
+    while (!channel.ended) {
+      channel.send("x".repeat(70_000));
+      await pause(1);
+    }
+    expect(ends).toHaveLength(1);
+    if (child.exitCode === null) await once(child, "exit");
+  });
+});
