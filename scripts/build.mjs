@@ -38,6 +38,7 @@ const entries = present({
   index: "src/index.ts",
   cli: "src/cli/main.ts",
   broker: "src/broker/main.ts",
+  "watchdog-thread": "src/broker/watchdog-thread.ts",
 });
 const inputs = await bundle("dist", {
   entryPoints: entries,

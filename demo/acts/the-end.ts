@@ -1,9 +1,15 @@
-import { monotonicMs } from "../../src/base/deadline.ts";
 import { messageOf } from "../../src/base/errors.ts";
+import { Deadline, monotonicMs, pause } from "../../src/base/deadline.ts";
 import { stopBrokers } from "../../test/support/stop-brokers.ts";
-import { countLeftBehind, isClean, leftBehindText } from "../left-behind.ts";
+import { countLeftBehind, isClean, leftBehindText, processesOf } from "../left-behind.ts";
 import type { Page } from "../page.ts";
 import type { PrivateWorld } from "../private-world.ts";
+
+/** A broker that is only starting can be found, and stopped, when it has started. */
+const START_LIMIT_MS = 5_000;
+const LOOK_AGAIN_MS = 20;
+/** The count says how many there are; some names are enough to see what they are. */
+const MOST_NAMED = 20;
 
 /** Ends and removes everything, whatever had happened before. @returns whether nothing is left. */
 export async function theEnd(world: PrivateWorld, page: Page, act: number): Promise<boolean> {
@@ -18,16 +24,24 @@ export async function theEnd(world: PrivateWorld, page: Page, act: number): Prom
       page.line(`not so: ${what}: ${messageOf(error)}`, "red");
     }
   };
-  await clean("the broker has stopped, and its app-server with it", () =>
-    stopBrokers(world.stateDir),
-  );
+  await clean("the broker has stopped, and its app-server with it", () => stopAll(world));
   await clean("the model is closed", () => world.model.close());
   await clean("the directory is removed", () => world.dir.remove());
 
   const left = await countLeftBehind(world);
   const found = (left.processes ?? []).map(({ pid, commandLine }) => `${pid} ${commandLine}`);
-  for (const one of [...found, ...left.files]) page.line(one, "red");
+  for (const one of [...found, ...left.files].slice(0, MOST_NAMED)) page.line(one, "red");
   page.blank();
   page.out.line(page.out.paint(isClean(left) ? "green" : "red", leftBehindText(left)));
   return isClean(left);
+}
+
+async function stopAll(world: PrivateWorld): Promise<void> {
+  const deadline = Deadline.after(START_LIMIT_MS);
+  for (;;) {
+    await stopBrokers(world.stateDir);
+    const others = (await processesOf(world)) ?? [];
+    if (others.length === 0 || deadline.expired) return;
+    await pause(LOOK_AGAIN_MS);
+  }
 }

@@ -14,6 +14,7 @@ import {
   epochPath,
   holdsEpoch,
   publishEpoch,
+  type EndedRecord,
   type ServingRecord,
 } from "../lifecycle/epoch-file.ts";
 import { Retirement } from "../lifecycle/retire.ts";
@@ -42,6 +43,7 @@ import { Listener } from "./listener.ts";
 import { answerRequestOfOurs, isRequestOfOurs, type BrokerFacade } from "./requests-of-ours.ts";
 import { Router } from "./router.ts";
 import { Session } from "./session.ts";
+import { Watchdog } from "./watchdog.ts";
 
 /** A cold start under heavy load, the retries on a locked database included. */
 const APP_SERVER_START_MS = 45_000;
@@ -54,6 +56,8 @@ const FLUSH_GRACE_MS = 250;
 /** For clients to find the successor, resume their idle threads there and leave. */
 const MOVE_GRACE_MS = 5_000;
 const HELLO_PROBE_WAIT_MS = 1_200;
+/** The sum of all bounds of the steps of a shutdown, and some. */
+const SHUTDOWN_LIMIT_MS = 20_000;
 const MAX_SESSIONS = 1_000;
 
 const MOVES: Readonly<Record<BrokerState, readonly BrokerState[]>> = {
@@ -99,6 +103,7 @@ export class Broker implements BrokerFacade {
   #appServer: StartedAppServer | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
   #retirement: Retirement | undefined;
+  #watchdog: Watchdog | undefined;
   #buried = false;
 
   constructor(order: StartOrder) {
@@ -293,6 +298,9 @@ export class Broker implements BrokerFacade {
     this.#started.resolve();
     this.#workChanged();
     this.#publishAppServer(child.pid);
+    this.#watchdog = new Watchdog(epochPath(this.#scopeDir, this.#order.claim.epoch), () =>
+      this.#obituary({ reason: "it hung" }, undefined),
+    );
     this.#retirement = new Retirement(this.#scopeDir, this.#order.claim.epoch);
   }
 
@@ -404,6 +412,7 @@ export class Broker implements BrokerFacade {
     await this.#settleTurns(ending);
     if (ending.reconnect === true) await this.#letClientsMove();
     this.#state.to("stopping");
+    this.#watchdog?.boundShutdown(SHUTDOWN_LIMIT_MS);
     this.#listener?.close();
     this.#descendants.stop();
     await this.#changes.until(() => this.#router.upstream.outstanding === 0, OUTSTANDING_GRACE_MS);
@@ -414,6 +423,7 @@ export class Broker implements BrokerFacade {
     const child = this.#appServer?.child;
     const exit = child === undefined ? null : (await stopAppServer(child)).exit;
     this.#writeObituary(ending, exit ?? undefined);
+    this.#watchdog?.close();
     this.#state.to("ended");
     trace("info", "broker.ended", { reason });
   }
@@ -439,26 +449,30 @@ export class Broker implements BrokerFacade {
   }
 
   /** Once: what was written first knows the cause. */
-  #writeObituary({ reason, error }: Ending, exit: AppServerExit | undefined): void {
+  #writeObituary(ending: Ending, exit: AppServerExit | undefined): void {
     const { claim } = this.#order;
     if (this.#buried || !holdsEpoch(this.#scopeDir, claim.epoch, claim.token)) return;
     this.#buried = true;
     try {
-      publishEpoch(this.#scopeDir, {
-        ...(this.#record ?? claim),
-        state: "ended",
-        reason,
-        at: new Date().toISOString(),
-        exit: exit === undefined ? null : { code: exit.code, signal: exit.signal },
-        error: this.#appServer === undefined ? (error?.toJSON() ?? null) : null,
-        stderrTail: exit?.stderrTail ?? textDetail(error, "stderrTail"),
-      });
+      publishEpoch(this.#scopeDir, this.#obituary(ending, exit));
     } catch (thrown) {
       trace("error", "broker.noObituary", {
         file: epochPath(this.#scopeDir, claim.epoch),
         error: String(thrown),
       });
     }
+  }
+
+  #obituary({ reason, error }: Ending, exit: AppServerExit | undefined): EndedRecord {
+    return {
+      ...(this.#record ?? this.#order.claim),
+      state: "ended",
+      reason,
+      at: new Date().toISOString(),
+      exit: exit === undefined ? null : { code: exit.code, signal: exit.signal },
+      error: this.#appServer === undefined ? (error?.toJSON() ?? null) : null,
+      stderrTail: exit?.stderrTail ?? textDetail(error, "stderrTail"),
+    };
   }
 
   #versions(): Versions {

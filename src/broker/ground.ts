@@ -23,8 +23,9 @@ export interface Loss {
 /** Why the broker has no ground to stand on any more, or undefined while it has. */
 export function groundLost(ground: Ground): Loss | undefined {
   const newest = listEpochs(ground.scopeDir)[0];
-  if (newest !== undefined && newest > ground.epoch)
+  if (newest !== undefined && newest > ground.epoch) {
     return replaced(`superseded by epoch ${newest}`);
+  }
   if (!holdsEpoch(ground.scopeDir, ground.epoch, ground.token)) {
     return replaced("its epoch file is gone or another's");
   }

@@ -54,8 +54,9 @@ export class BrokerClient {
     this.#current = first;
     this.#adopt(first);
     inbox.onHeld((held) => {
-      for (const { link } of this.#turnsOn.keys())
+      for (const { link } of this.#turnsOn.keys()) {
         void (held ? link.socket.ref() : link.socket.unref());
+      }
     });
   }
 
@@ -140,12 +141,7 @@ export class BrokerClient {
       },
       options,
     );
-    const done = (): void => {
-      for (const [ensured, turns] of this.#turnsOn) {
-        if (turns.delete(turn) && ensured !== this.#current) this.#leaveWhenDone(ensured);
-      }
-    };
-    turn.result.then(done, done);
+    void this.#leaveAfter(turn);
     return turn;
   }
 
@@ -205,8 +201,9 @@ export class BrokerClient {
     } catch (error) {
       trace("warn", "client.notMoved", { error: String(error) });
       this.#leaving.delete(left);
-      if (left.link.connection.endCause !== undefined)
+      if (left.link.connection.endCause !== undefined) {
         this.#closed.resolve(left.link.connection.endCause);
+      }
     }
   }
 
@@ -224,6 +221,13 @@ export class BrokerClient {
           // One that never had a turn is lost with its app-server; whoever uses it is told so then.
           trace("info", "client.notResumed", { threadId, error: String(error) });
         });
+    }
+  }
+
+  async #leaveAfter(turn: TurnRun): Promise<void> {
+    await Promise.allSettled([turn.result]);
+    for (const [ensured, turns] of this.#turnsOn) {
+      if (turns.delete(turn) && ensured !== this.#current) this.#leaveWhenDone(ensured);
     }
   }
 

@@ -5,7 +5,7 @@ export class EventQueue<T> implements AsyncIterable<T> {
   readonly #items: T[] = [];
   #wake: Deferred<void> | undefined;
   #ended = false;
-  #error: unknown;
+  #error: Error | undefined;
 
   push(item: T): void {
     if (this.#ended) return;
@@ -14,7 +14,7 @@ export class EventQueue<T> implements AsyncIterable<T> {
   }
 
   /** Items that were pushed before are still delivered; then iteration ends, or throws the error. */
-  end(error?: unknown): void {
+  end(error?: Error): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#error = error;

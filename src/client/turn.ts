@@ -92,7 +92,7 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
     this.result = this.#run();
     this.result.then(
       () => this.#events.end(),
-      (error: unknown) => this.#events.end(error),
+      (error: Error) => this.#events.end(error),
     );
   }
 

@@ -29,13 +29,20 @@ export function ensurePrivateDirectory(path: string): void {
 /** Node's own `recursive` calls a read-only disk and a link to nowhere "no such file". */
 function makeWithParents(directory: string): void {
   try {
-    mkdirSync(directory, { mode: 0o700 });
+    makeIfMissing(directory);
   } catch (error) {
-    if (errnoOf(error) === "EEXIST") return;
     const parent = dirname(directory);
     if (errnoOf(error) !== "ENOENT" || parent === directory) throw error;
     makeWithParents(parent);
+    makeIfMissing(directory);
+  }
+}
+
+function makeIfMissing(directory: string): void {
+  try {
     mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    if (errnoOf(error) !== "EEXIST") throw error;
   }
 }
 

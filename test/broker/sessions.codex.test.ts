@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { isRecord } from "../../src/wire/messages.ts";
 import { eventually } from "../support/eventually.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { livingBrokers } from "../support/stop-brokers.ts";
@@ -21,9 +22,13 @@ async function setting(options?: WorldOptions): Promise<Setting> {
   return { world, endpoint, [Symbol.asyncDispose]: () => world[Symbol.asyncDispose]() };
 }
 
+function idIn(answer: Message, name: "thread" | "turn"): string {
+  const value = answer.result?.[name];
+  return isRecord(value) ? String(value["id"]) : "";
+}
+
 async function startThread(session: RawSession): Promise<string> {
-  const { result } = await session.ask("thread/start", {});
-  return (result?.["thread"] as { id: string }).id;
+  return idIn(await session.ask("thread/start", {}), "thread");
 }
 
 function turn(threadId: string, text: string): object {
@@ -44,9 +49,9 @@ describe("a client that knows nothing of brokers", () => {
       "platformOs",
     ]);
     session.send({ method: "initialized" });
-    const { result } = await session.ask("thread/start", {});
-    expect((result?.["thread"] as { cwd: string }).cwd).toBe(at.world.workspace);
-    const threadId = (result?.["thread"] as { id: string }).id;
+    const opened = await session.ask("thread/start", {});
+    expect(opened.result).toMatchObject({ thread: { cwd: at.world.workspace } });
+    const threadId = idIn(opened, "thread");
     await session.ask("turn/start", turn(threadId, "say: hello"));
     const done = await session.nextOf("turn/completed");
     expect(done.params?.["turn"]).toMatchObject({ status: "completed" });
@@ -132,7 +137,7 @@ describe("several sessions", () => {
     await using other = await RawSession.initialized(at.endpoint);
     const threadId = await startThread(owner);
     const started = await owner.ask("turn/start", turn(threadId, "silence"));
-    const turnId = (started.result?.["turn"] as { id: string }).id;
+    const turnId = idIn(started, "turn");
     expect((await other.ask("turn/interrupt", { threadId, turnId })).result).toEqual({});
     const done = await owner.nextOf("turn/completed");
     expect(done.params?.["turn"]).toMatchObject({ status: "interrupted" });
@@ -146,8 +151,9 @@ describe("several sessions", () => {
     owner.send({ id: "a", method: "turn/start", params: turn(threadId, "slow: 10x30ms tick") });
     const own = await owner.ask("turn/start", turn(threadId, "say: too early"));
     const others = await other.ask("turn/start", turn(threadId, "say: not mine"));
-    for (const refused of [own, others])
+    for (const refused of [own, others]) {
       expect(refused.error?.data).toMatchObject({ kind: "threadBusy", retryable: true });
+    }
     const done = await owner.nextOf("turn/completed");
     expect(done.params?.["turn"]).toMatchObject({ status: "completed" });
     expect(at.world.model.requests.total).toBe(1);

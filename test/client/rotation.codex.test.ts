@@ -32,9 +32,9 @@ describe("a client whose broker is replaced", () => {
       await using world = await makeWorld();
       await using client = await world.connect();
       const endings: string[] = [];
-      let rotating = true;
+      const rotating = new AbortController();
       const worker = async (name: string): Promise<void> => {
-        for (let i = 0; rotating; i += 1) {
+        for (let i = 0; !rotating.signal.aborted; i += 1) {
           const { status, message } = await client.runTurn({ prompt: `say: ${name} ${i}` }).result;
           expect(message).toBe(`${name} ${i}`);
           endings.push(status);
@@ -43,7 +43,7 @@ describe("a client whose broker is replaced", () => {
       };
       const workers = ["a", "b", "c"].map(worker);
       for (let round = 0; round < 5; round += 1) await rotate(world);
-      rotating = false;
+      rotating.abort();
       await Promise.all(workers);
       expect(new Set(endings)).toEqual(new Set(["completed"]));
       await eventually(() => livingBrokers(world.stateDir).length === 1, "the older brokers end");

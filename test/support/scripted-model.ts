@@ -202,8 +202,9 @@ class Model implements ScriptedModel {
     }
     if (first === undefined) await stream.message(words(`The tool said: ${outputs.join("\n")}`));
     const last = steps.at(-1)?.kind;
-    if (last === "think" || last === "ponder")
+    if (last === "think" || last === "ponder") {
       await stream.message(words("I have thought about it."));
+    }
     await stream.completed();
   }
 

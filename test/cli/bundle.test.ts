@@ -1,0 +1,53 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { expect, test } from "vitest";
+import { CLI } from "./program.ts";
+
+/** The files that are loaded before the first line of this one runs. */
+function loadedWith(file: string, seen = new Set<string>()): Set<string> {
+  if (seen.has(file)) return seen;
+  seen.add(file);
+  const text = readFileSync(file, "utf8");
+  for (const [, from, bare] of text.matchAll(
+    /^(?:import|export)\b[^;]*?(?:from\s*"(\.[^"]+)"|import\s*"(\.[^"]+)");/gm,
+  )) {
+    loadedWith(join(dirname(file), (from ?? bare)!), seen);
+  }
+  return seen;
+}
+
+function has(files: ReadonlySet<string>, text: string): boolean {
+  return [...files].some((file) => readFileSync(file, "utf8").includes(text));
+}
+
+const COMMANDER = "class CommanderError";
+
+test("the start loads neither the parser that can talk nor any command", () => {
+  const files = loadedWith(CLI);
+  expect(files.size).toBeGreaterThan(1);
+  expect(has(files, COMMANDER)).toBe(false);
+  expect(has(files, "node:net")).toBe(false);
+  const size = [...files].reduce((sum, file) => sum + readFileSync(file).length, 0);
+  expect(size).toBeLessThan(50_000);
+});
+
+test.each(["run", "ensure", "status", "stop", "logs", "call", "serve"])(
+  "%s loads neither that parser nor the daemon's parts",
+  (name) => {
+    const chunks = join(dirname(CLI), "chunks");
+    const own = readdirSync(chunks).filter((file) =>
+      new RegExp(`^${name}-[A-Z0-9]{8}\\.js$`).test(file),
+    );
+    expect(own).toHaveLength(1);
+    const files = loadedWith(join(chunks, own[0]!));
+    expect(has(files, COMMANDER)).toBe(false);
+    expect(has(files, "pino")).toBe(false);
+    expect(has(files, "generateTypes")).toBe(false);
+  },
+);
+
+test("commander is there, in a file of its own", () => {
+  const chunks = join(dirname(CLI), "chunks");
+  const files = readdirSync(chunks).map((file) => join(chunks, file));
+  expect(files.filter((file) => has(new Set([file]), COMMANDER))).toHaveLength(1);
+});

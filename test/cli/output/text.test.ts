@@ -1,0 +1,87 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { ago, bytes, counted, duration, grouped } from "../../../src/cli/output/amounts.ts";
+import { printable, printableLine } from "../../../src/cli/output/printable.ts";
+import { truncate, widthOf, wrap } from "../../../src/cli/output/width.ts";
+
+describe("text of others", () => {
+  test("keeps its lines and loses its power over the terminal", () => {
+    expect(printable("a\r\nb\tc\u001b[2J\u0007\u009b1m\u007f\r")).toBe(
+      "a\nb\tc\\x1b[2J\\x07\\x9b1m\\x7f\\x0d",
+    );
+    expect(printable("if (\u202e admin)")).toBe("if (\\u202e admin)");
+    expect(printableLine("  a\n\n b\u2028c\u001b ")).toBe("a b c\\x1b");
+  });
+
+  test("never has a control character left but tab and line feed", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (text) => {
+        expect(printable(text)).not.toMatch(/(?![\t\n])[\p{Cc}\p{Bidi_Control}]/u);
+        expect(printableLine(text)).not.toMatch(/[\p{Cc}\p{Bidi_Control}]/u);
+      }),
+    );
+  });
+});
+
+describe("columns", () => {
+  test.each([
+    ["abc", 3],
+    ["漢字", 4],
+    ["한국어", 6],
+    ["é", 1],
+    ["e\u0301", 1],
+    ["🙂", 2],
+    ["✓ ok · …", 8],
+  ])("%s takes %i", (text, columns) => {
+    expect(widthOf(text)).toBe(columns);
+  });
+
+  test("a text that does not fit ends with an ellipsis", () => {
+    expect(truncate("abcdef", 6)).toBe("abcdef");
+    expect(truncate("abcdef", 5)).toBe("abcd…");
+    expect(truncate("漢字漢字", 5)).toBe("漢字…");
+    expect(truncate("abc", 0)).toBe("");
+  });
+
+  test("rows break at spaces, and inside words only where they must", () => {
+    expect(wrap("one two three", 8)).toEqual(["one two", "three"]);
+    expect(wrap("abcdefghij kl", 4)).toEqual(["abcd", "efgh", "ij", "kl"]);
+    expect(wrap("a\n\nb", 4)).toEqual(["a", "", "b"]);
+  });
+
+  test("no row is too wide, and nothing but white space is lost", () => {
+    const text = fc.string({ unit: fc.constantFrom("a", "漢", " ", "\n", "🙂", "e\u0301") });
+    fc.assert(
+      fc.property(text, fc.integer({ min: 2, max: 20 }), (text, columns) => {
+        const rows = wrap(text, columns);
+        for (const row of rows) expect(widthOf(row)).toBeLessThanOrEqual(columns);
+        expect(rows.join("").replace(/\s/g, "")).toBe(text.replace(/\s/g, ""));
+        expect(widthOf(truncate(text, columns))).toBeLessThanOrEqual(columns);
+      }),
+    );
+  });
+});
+
+describe("amounts", () => {
+  test.each([
+    [0, "0.0 s"],
+    [3.2, "4 ms"],
+    [300, "0.3 s"],
+    [9_949, "9.9 s"],
+    [12_400, "12 s"],
+    [59_700, "1 min 00 s"],
+    [185_000, "3 min 05 s"],
+    [3_599_700, "1 h 00 min"],
+    [8_000_000, "2 h 13 min"],
+    [273_600_000, "3 d 04 h"],
+  ])("%i ms is %s", (ms, words) => {
+    expect(duration(ms)).toBe(words);
+  });
+
+  test("others", () => {
+    expect([ago(12), ago(2_345)]).toEqual(["12 ms ago", "2.3 s ago"]);
+    expect([bytes(812), bytes(45_230_000), bytes(999_600)]).toEqual(["812 B", "45.2 MB", "1.0 MB"]);
+    expect([grouped(1_234_567), grouped(12)]).toEqual(["1,234,567", "12"]);
+    expect([counted(1, "turn"), counted(2_000, "turn")]).toEqual(["1 turn", "2,000 turns"]);
+  });
+});

@@ -1,0 +1,363 @@
+/** What an epoch file says. */
+export const FILE = { none: 0, claimed: 1, serving: 2, ended: 3 } as const;
+
+/** Where a contender, that is a client which wants a broker, has got to. */
+export const AT = {
+  looking: 0,
+  /** Has decided to claim the epoch after the one it saw. */
+  claiming: 1,
+  /** Has won the claim, and has not listed the directory again yet. */
+  linked: 2,
+  /** Is about to start a broker under its claim. */
+  starting: 3,
+  /** Has started it. */
+  awaiting: 4,
+  connected: 5,
+  /** Has ended its call with an error; its process may live on. */
+  failed: 6,
+  crashed: 7,
+  /** Only with a lock that is removed when it is stale: has removed it. */
+  unlocked: 8,
+} as const;
+
+export const BROKER = {
+  none: 0,
+  launched: 1,
+  bound: 2,
+  /** Has found its claim to be still its own. */
+  checked: 3,
+  /** Its record is published. */
+  serving: 4,
+  draining: 5,
+  gone: 6,
+} as const;
+
+/** What a broker is about to do to a predecessor, on the strength of what it has proven. */
+export const TASK = { none: 0, bury: 1, signal: 2 } as const;
+
+type Value<T> = T[keyof T];
+export type File = Value<typeof FILE>;
+export type At = Value<typeof AT>;
+export type Phase = Value<typeof BROKER>;
+export type Task = Value<typeof TASK>;
+
+/** How often each of the things may happen that need not happen. */
+export interface Faults {
+  /** Contenders and brokers that die without a word. */
+  readonly crashes: number;
+  /** Processes that stop, at any step, for ever or until they wake up. */
+  readonly sleeps: number;
+  /** Contenders that replace a broker that could be used. */
+  readonly rotations: number;
+  /** Brokers that end of their own accord: idle, or asked to. */
+  readonly ends: number;
+  /** Contenders that run out of time while their broker starts. */
+  readonly resignations: number;
+  /** Pids of the dead that are given to strangers. */
+  readonly reusedPids: number;
+  /** Obituaries that are cleared away. */
+  readonly forgotten: number;
+  /** Times that somebody removes all epoch files. */
+  readonly wipes: number;
+  /** For each contender: listings of the directory that lack the newest files. */
+  readonly lateListings: number;
+}
+
+const COUNTED = [
+  "crashes",
+  "sleeps",
+  "rotations",
+  "ends",
+  "resignations",
+  "reusedPids",
+  "forgotten",
+  "wipes",
+] as const satisfies readonly (keyof Faults)[];
+export type Counted = (typeof COUNTED)[number];
+
+export interface Shape {
+  readonly contenders: number;
+  readonly epochs: number;
+  readonly faults: Faults;
+}
+
+const CONTENDER_BYTES = 5;
+const BROKER_BYTES = 7;
+const FILE_BYTES = 2;
+
+/**
+ * One state of the world, in a few dozen bytes, so that a million of them can be kept. Contenders are
+ * counted from 0 and epochs from 1. A broker is named by the contender that started it, its owner, and
+ * its epoch: the owner stands for the token of the claim.
+ */
+export class State {
+  readonly #shape: Shape;
+  readonly #bytes: Uint8Array;
+
+  private constructor(shape: Shape, bytes: Uint8Array) {
+    this.#shape = shape;
+    this.#bytes = bytes;
+  }
+
+  static first(shape: Shape): State {
+    const size =
+      COUNTED.length +
+      2 +
+      shape.epochs * FILE_BYTES +
+      shape.contenders * (CONTENDER_BYTES + shape.epochs * BROKER_BYTES);
+    const state = new State(shape, new Uint8Array(size));
+    for (const [place, name] of COUNTED.entries()) state.#bytes[place] = shape.faults[name];
+    for (let each = 0; each < shape.contenders; each += 1) {
+      state.#bytes[state.#contender(each) + 4] = shape.faults.lateListings;
+    }
+    return state;
+  }
+
+  get contenders(): number {
+    return this.#shape.contenders;
+  }
+
+  get epochs(): number {
+    return this.#shape.epochs;
+  }
+
+  copy(): State {
+    return new State(this.#shape, this.#bytes.slice());
+  }
+
+  static decode(shape: Shape, bytes: Uint8Array): State {
+    return new State(shape, bytes.slice());
+  }
+
+  // Faults that may still happen.
+
+  left(fault: Counted): number {
+    return this.#bytes[COUNTED.indexOf(fault)]!;
+  }
+
+  spend(fault: Counted): void {
+    this.#bytes[COUNTED.indexOf(fault)]! -= 1;
+  }
+
+  get wiped(): boolean {
+    return this.left("wipes") < this.#shape.faults.wipes;
+  }
+
+  // Files.
+
+  file(epoch: number): File {
+    return this.#bytes[this.#file(epoch)]! as File;
+  }
+
+  /** Whose token the file carries. */
+  holder(epoch: number): number {
+    return this.#bytes[this.#file(epoch) + 1]!;
+  }
+
+  write(epoch: number, file: File, holder: number): void {
+    this.#bytes[this.#file(epoch)] = file;
+    this.#bytes[this.#file(epoch) + 1] = file === FILE.none ? 0 : holder;
+  }
+
+  says(epoch: number, file: File, holder: number): boolean {
+    return this.file(epoch) === file && this.holder(epoch) === holder;
+  }
+
+  /** The highest epoch that has a file; 0 when there is none. */
+  get newest(): number {
+    for (let epoch = this.epochs; epoch > 0; epoch -= 1) {
+      if (this.file(epoch) !== FILE.none) return epoch;
+    }
+    return 0;
+  }
+
+  /** Whether the fixed path leads to this broker. */
+  currentIs(owner: number, epoch: number): boolean {
+    const at = COUNTED.length;
+    return this.#bytes[at + 1] === epoch && this.#bytes[at] === owner;
+  }
+
+  pointCurrent(owner: number, epoch: number): void {
+    this.#bytes[COUNTED.length] = owner;
+    this.#bytes[COUNTED.length + 1] = epoch;
+  }
+
+  // Contenders.
+
+  at(contender: number): At {
+    return this.#bytes[this.#contender(contender)]! as At;
+  }
+
+  /** The epoch that the contender has seen, holds, or is connected to. */
+  epochOf(contender: number): number {
+    return this.#bytes[this.#contender(contender) + 1]!;
+  }
+
+  /** Of the broker that the contender is connected to. */
+  ownerOf(contender: number): number {
+    return this.#bytes[this.#contender(contender) + 2]!;
+  }
+
+  move(contender: number, at: At, epoch = 0, owner = 0): void {
+    const place = this.#contender(contender);
+    this.#bytes[place] = at;
+    this.#bytes[place + 1] = epoch;
+    this.#bytes[place + 2] = owner;
+  }
+
+  sleeps(contender: number): boolean {
+    return this.#bytes[this.#contender(contender) + 3] === 1;
+  }
+
+  setSleeps(contender: number, sleeps: boolean): void {
+    this.#bytes[this.#contender(contender) + 3] = sleeps ? 1 : 0;
+  }
+
+  lateListings(contender: number): number {
+    return this.#bytes[this.#contender(contender) + 4]!;
+  }
+
+  spendLateListing(contender: number): void {
+    this.#bytes[this.#contender(contender) + 4]! -= 1;
+  }
+
+  // Brokers.
+
+  phase(owner: number, epoch: number): Phase {
+    return this.#bytes[this.#broker(owner, epoch)]! as Phase;
+  }
+
+  setPhase(owner: number, epoch: number, phase: Phase): void {
+    this.#bytes[this.#broker(owner, epoch)] = phase;
+  }
+
+  lives(owner: number, epoch: number): boolean {
+    const phase = this.phase(owner, epoch);
+    return phase !== BROKER.none && phase !== BROKER.gone;
+  }
+
+  /** Its endpoint is in its file, and somebody behind it admits work or drains. */
+  published(owner: number, epoch: number): boolean {
+    const phase = this.phase(owner, epoch);
+    return phase === BROKER.serving || phase === BROKER.draining;
+  }
+
+  brokerSleeps(owner: number, epoch: number): boolean {
+    return this.#bytes[this.#broker(owner, epoch) + 1] === 1;
+  }
+
+  setBrokerSleeps(owner: number, epoch: number, sleeps: boolean): void {
+    this.#bytes[this.#broker(owner, epoch) + 1] = sleeps ? 1 : 0;
+  }
+
+  /** A stranger bears the pid that was this broker's. */
+  pidReused(owner: number, epoch: number): boolean {
+    return this.#bytes[this.#broker(owner, epoch) + 2] === 1;
+  }
+
+  reusePid(owner: number, epoch: number): void {
+    this.#bytes[this.#broker(owner, epoch) + 2] = 1;
+  }
+
+  task(owner: number, epoch: number): Task {
+    return this.#bytes[this.#broker(owner, epoch) + 3]! as Task;
+  }
+
+  /** Whom the task is about. */
+  taskEpoch(owner: number, epoch: number): number {
+    return this.#bytes[this.#broker(owner, epoch) + 4]!;
+  }
+
+  taskOwner(owner: number, epoch: number): number {
+    return this.#bytes[this.#broker(owner, epoch) + 5]!;
+  }
+
+  setTask(owner: number, epoch: number, task: Task, targetEpoch = 0, targetOwner = 0): void {
+    const place = this.#broker(owner, epoch);
+    this.#bytes[place + 3] = task;
+    this.#bytes[place + 4] = targetEpoch;
+    this.#bytes[place + 5] = targetOwner;
+  }
+
+  /** It looks after its predecessors no more. */
+  looksAway(owner: number, epoch: number): boolean {
+    return this.#bytes[this.#broker(owner, epoch) + 6] === 1;
+  }
+
+  lookAway(owner: number, epoch: number): void {
+    this.#bytes[this.#broker(owner, epoch) + 6] = 1;
+  }
+
+  /** Equal for states that differ only in which contender is which. */
+  encode(): Uint8Array {
+    const order = this.#order();
+    return order === undefined ? this.#bytes : this.#renumbered(order).#bytes;
+  }
+
+  /** The contenders in the order of their bytes, or undefined when they are in it already. */
+  #order(): readonly number[] | undefined {
+    let sorted = true;
+    for (let each = 1; each < this.contenders && sorted; each += 1) {
+      sorted = this.#compare(each - 1, each) <= 0;
+    }
+    if (sorted) return undefined;
+    return Array.from({ length: this.contenders }, (_, each) => each).toSorted((a, b) =>
+      this.#compare(a, b),
+    );
+  }
+
+  /** By all but the references to contenders: those change with the numbering. */
+  #compare(a: number, b: number): number {
+    const left = this.#contender(a);
+    const right = this.#contender(b);
+    for (let each = 0; each < this.#contenderSize; each += 1) {
+      const difference = this.#bytes[left + each]! - this.#bytes[right + each]!;
+      if (difference !== 0 && !isReference(each)) return difference;
+    }
+    return 0;
+  }
+
+  #renumbered(order: readonly number[]): State {
+    const numbers: number[] = [];
+    for (const [place, each] of order.entries()) numbers[each] = place;
+    const to = this.copy();
+    for (let epoch = 1; epoch <= this.epochs; epoch += 1) {
+      to.write(epoch, this.file(epoch), numbers[this.holder(epoch)]!);
+    }
+    const current = COUNTED.length;
+    if (this.#bytes[current + 1] !== 0) to.#bytes[current] = numbers[this.#bytes[current]!]!;
+    for (const [place, each] of order.entries()) {
+      const from = this.#contender(each);
+      to.#bytes.set(this.#bytes.subarray(from, from + this.#contenderSize), to.#contender(place));
+      if (this.at(each) === AT.connected) {
+        to.#bytes[to.#contender(place) + 2] = numbers[this.ownerOf(each)]!;
+      }
+      for (let epoch = 1; epoch <= this.epochs; epoch += 1) {
+        if (this.task(each, epoch) === TASK.none) continue;
+        to.#bytes[to.#broker(place, epoch) + 5] = numbers[this.taskOwner(each, epoch)]!;
+      }
+    }
+    return to;
+  }
+
+  get #contenderSize(): number {
+    return CONTENDER_BYTES + this.epochs * BROKER_BYTES;
+  }
+
+  #file(epoch: number): number {
+    return COUNTED.length + 2 + (epoch - 1) * FILE_BYTES;
+  }
+
+  #contender(contender: number): number {
+    return COUNTED.length + 2 + this.epochs * FILE_BYTES + contender * this.#contenderSize;
+  }
+
+  #broker(owner: number, epoch: number): number {
+    return this.#contender(owner) + CONTENDER_BYTES + (epoch - 1) * BROKER_BYTES;
+  }
+}
+
+/** Whether this byte of a contender names another contender. */
+function isReference(place: number): boolean {
+  return place === 2 || (place >= CONTENDER_BYTES && (place - CONTENDER_BYTES) % BROKER_BYTES === 5);
+}

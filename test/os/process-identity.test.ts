@@ -1,0 +1,105 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { text } from "node:stream/consumers";
+import { describe, expect, test } from "vitest";
+import { readStat } from "../../src/os/proc-stat.ts";
+import {
+  identityOf,
+  livenessOf,
+  ownIdentity,
+  type ProcessIdentity,
+} from "../../src/os/process-identity.ts";
+import { eventually } from "../support/eventually.ts";
+import { guardAgainstLeaks } from "../support/leak-guard.ts";
+import { startStranger } from "../support/stranger.ts";
+
+guardAgainstLeaks();
+
+const ON_LINUX = process.platform === "linux";
+const OUT_OF_RANGE = 2 ** 22 + 1;
+
+async function end(child: ChildProcess): Promise<void> {
+  child.kill("SIGKILL");
+  if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+}
+
+describe("this very process", () => {
+  test("has an identity that does not change, and travels as JSON", () => {
+    expect(ownIdentity()).toBe(ownIdentity());
+    expect(ownIdentity().pid).toBe(process.pid);
+    expect(JSON.parse(JSON.stringify(ownIdentity()))).toEqual(ownIdentity());
+  });
+
+  test.skipIf(!ON_LINUX)("S9: is proven alive, by everything that the system has", () => {
+    expect(livenessOf(ownIdentity())).toBe("alive");
+    for (const value of Object.values(ownIdentity())) expect(value).not.toBeNull();
+  });
+});
+
+describe.skipIf(!ON_LINUX)("another process", () => {
+  test("is alive until it is killed, and gone then", async () => {
+    const stranger = await startStranger();
+    const identity = identityOf(stranger.pid);
+    expect(livenessOf(identity)).toBe("alive");
+    await stranger.end();
+    expect(livenessOf(identity)).toBe("gone");
+  });
+
+  test("S1: is gone as a zombie, though its pid still takes a signal", async () => {
+    // The shell starts a child and becomes a program that never asks how its children ended.
+    const parent = spawn("sh", ["-c", "sleep 0.05 & echo $!; exec sleep 600 >&-"]);
+    const zombie = identityOf(Number(await text(parent.stdout)));
+    await eventually(() => readStat(zombie.pid)?.state === "Z", "the child has ended");
+    expect(process.kill(zombie.pid, 0)).toBe(true);
+    expect(livenessOf(zombie)).toBe("gone");
+    await end(parent);
+  });
+
+  test("S5 F16: with the same pid and another start time is another one", () => {
+    const mine = ownIdentity();
+    const earlier = { ...mine, startTime: String(Number(mine.startTime) - 1) };
+    expect(livenessOf(earlier)).toBe("gone");
+    expect(livenessOf({ ...mine, startTime: `${String(mine.startTime)}0` })).toBe("gone");
+  });
+});
+
+describe("what can be proven of an identity", () => {
+  const here = ownIdentity();
+  const cases: Record<string, [Partial<ProcessIdentity>, string]> = {
+    "F16: another boot of this machine: it is gone, though its pid is taken": [
+      { bootId: "another" },
+      "gone",
+    ],
+    "another boot, whatever its pid namespace was": [
+      { bootId: "another", pidNamespace: "pid:[1]" },
+      "gone",
+    ],
+    "F95: another machine: nothing": [{ hostId: "elsewhere" }, "unknown"],
+    "F95: another machine with another boot: nothing": [
+      { hostId: "elsewhere", bootId: "another", pid: OUT_OF_RANGE },
+      "unknown",
+    ],
+    "S5: another pid namespace: nothing": [{ pidNamespace: "pid:[1]" }, "unknown"],
+    "S5: a start time that is not known: nothing": [{ startTime: null }, "unknown"],
+    "a pid that nobody has, and no start time: it is gone": [
+      { pid: OUT_OF_RANGE, startTime: null },
+      "gone",
+    ],
+  };
+  test.skipIf(!ON_LINUX).each(Object.entries(cases))("%s", (_what, [change, liveness]) => {
+    expect(livenessOf({ ...here, ...change })).toBe(liveness);
+  });
+
+  test("a pid that is no pid proves nothing and throws nothing", () => {
+    for (const pid of [2 ** 32 + 1, Number.MAX_SAFE_INTEGER]) {
+      expect(["gone", "unknown"]).toContain(livenessOf({ ...here, pid, startTime: null }));
+    }
+  });
+});
+
+describe.skipIf(!ON_LINUX)("an identity that was taken of nobody", () => {
+  test("is never alive", () => {
+    expect(identityOf(OUT_OF_RANGE).startTime).toBeNull();
+    expect(livenessOf(identityOf(OUT_OF_RANGE))).toBe("gone");
+  });
+});
