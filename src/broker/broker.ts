@@ -5,7 +5,7 @@ import { describeExit, startAppServer, type StartedAppServer } from "../app-serv
 import { stopAppServer } from "../app-server/stop-ladder.ts";
 import { asBrokerError, BrokerError, textDetail } from "../base/errors.ts";
 import { Changes } from "../base/changes.ts";
-import { Deadline } from "../base/deadline.ts";
+import { clampTimer, Deadline } from "../base/deadline.ts";
 import { deferred } from "../base/deferred.ts";
 import { StateMachine } from "../base/state-machine.ts";
 import { trace } from "../base/trace.ts";
@@ -17,6 +17,7 @@ import {
   type EndedRecord,
   type ServingRecord,
 } from "../lifecycle/epoch-file.ts";
+import { readCodexSettings } from "../lifecycle/codex-settings.ts";
 import { Retirement } from "../lifecycle/retire.ts";
 import type { StartOrder } from "../lifecycle/start-protocol.ts";
 import { chooseEndpoint } from "../os/endpoint.ts";
@@ -104,6 +105,8 @@ export class Broker implements BrokerFacade {
   #idleTimer: NodeJS.Timeout | undefined;
   #retirement: Retirement | undefined;
   #watchdog: Watchdog | undefined;
+  #ageTimer: NodeJS.Timeout | undefined;
+  #overAge = false;
   #buried = false;
 
   constructor(order: StartOrder) {
@@ -234,6 +237,8 @@ export class Broker implements BrokerFacade {
       workspace: scope.workspace,
       codex: scope.codex,
       fingerprint: fingerprintOf(scope.codex) ?? "unknown",
+      codexHome: scope.codexHome,
+      settings: readCodexSettings(scope.codexHome),
       versions: { broker: BROKER_VERSION, build: BROKER_BUILD, node: process.versions.node },
     };
     publishEpoch(this.#scopeDir, record);
@@ -296,11 +301,13 @@ export class Broker implements BrokerFacade {
     this.#state.to("serving");
     this.#router.upstream.open((line) => child.send(line));
     this.#started.resolve();
+    this.#limitAge();
     this.#workChanged();
     this.#publishAppServer(child.pid);
-    this.#watchdog = new Watchdog(epochPath(this.#scopeDir, this.#order.claim.epoch), () =>
-      this.#obituary({ reason: "it hung" }, undefined),
-    );
+    this.#watchdog = new Watchdog(epochPath(this.#scopeDir, this.#order.claim.epoch), () => ({
+      ...this.#obituary({ reason: "it hung" }, undefined),
+      abnormal: true,
+    }));
     this.#retirement = new Retirement(this.#scopeDir, this.#order.claim.epoch);
   }
 
@@ -385,9 +392,22 @@ export class Broker implements BrokerFacade {
     this.#workChanged();
   }
 
+  /** Nobody may come to supersede it: over age, it ends by itself as soon as no turn runs. */
+  #limitAge(): void {
+    const { maxAgeMs } = this.#order.limits;
+    if (maxAgeMs === 0) return;
+    this.#ageTimer = setTimeout(() => {
+      this.#overAge = true;
+      this.#workChanged();
+    }, clampTimer(maxAgeMs));
+  }
+
   /** The idle time starts at the end of work, and any work stops it. */
   #workChanged(): void {
     this.#changes.notify();
+    if (this.#overAge && this.#state.is("serving") && this.#router.turnCount === 0) {
+      void this.end({ reason: "over age", reconnect: true });
+    }
     clearTimeout(this.#idleTimer);
     this.#idleTimer = undefined;
     if (!this.#state.is("serving") || !this.#isIdle()) return;
@@ -404,6 +424,7 @@ export class Broker implements BrokerFacade {
     const { reason, error } = ending;
     trace("info", "broker.draining", { reason, turns: this.#router.turnCount });
     clearTimeout(this.#idleTimer);
+    clearTimeout(this.#ageTimer);
     this.#ground?.close();
     this.#retirement?.close();
     this.#listener?.leaveCurrent();
@@ -469,6 +490,7 @@ export class Broker implements BrokerFacade {
       state: "ended",
       reason,
       at: new Date().toISOString(),
+      abnormal: error !== undefined,
       exit: exit === undefined ? null : { code: exit.code, signal: exit.signal },
       error: this.#appServer === undefined ? (error?.toJSON() ?? null) : null,
       stderrTail: exit?.stderrTail ?? textDetail(error, "stderrTail"),

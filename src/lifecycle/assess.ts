@@ -30,8 +30,8 @@ export type Observation =
       readonly ageMs: number;
       /** Started on behalf of this very call: whatever its age, there is nothing fresher to be had. */
       readonly ours: boolean;
-      /** What the codex binary looks like now; null when it cannot be read. */
-      readonly fingerprint: string | null;
+      /** What has changed since the broker started, in words. */
+      readonly changed: string | undefined;
     };
 
 export interface Policy {
@@ -174,10 +174,8 @@ function staleness(seen: Serving, policy: Policy): Verdict | undefined {
   return supersede("aged", `the broker is ${seconds(seen.ageMs)} old; the limit is ${limit}`);
 }
 
-function driftOf({ record, fingerprint }: Serving, policy: Policy): string | undefined {
-  if (fingerprint !== null && fingerprint !== record.fingerprint) {
-    return `the codex binary ${record.codex} has changed since the broker started`;
-  }
+function driftOf({ record, changed }: Serving, policy: Policy): string | undefined {
+  if (changed !== undefined) return changed;
   if (isNewer(policy.brokerVersion, record.versions.broker)) {
     return `this program is newer (${policy.brokerVersion}) than the broker (${record.versions.broker})`;
   }

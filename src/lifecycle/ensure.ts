@@ -7,13 +7,17 @@ import { fingerprintOf } from "../os/fingerprint.ts";
 import { ensurePrivateDirectory } from "../os/private-directory.ts";
 import { livenessOf } from "../os/process-identity.ts";
 import { assess, type Observation, type Policy, type Verdict } from "./assess.ts";
+import { changeOf, readCodexSettings } from "./codex-settings.ts";
 import { makeContact, type Introduction, type Link } from "./contact.ts";
+import { crashLoopIn } from "./crash-loop.ts";
 import {
   claimEpoch,
+  listEpochs,
   newestEpoch,
   publishEpoch,
   readEpoch,
   type ClaimedRecord,
+  type EndedRecord,
   type EpochReading,
   type ServingRecord,
 } from "./epoch-file.ts";
@@ -92,6 +96,7 @@ export async function ensureBroker(options: EnsureOptions): Promise<Ensured> {
     if (verdict.step === "fail") throw failure(verdict, observation);
     if (verdict.step === "supersede") {
       throwIfStartFailedMeanwhile(observation, calledAt);
+      throwIfCrashLoop(scope.directory);
       const claim = claimEpoch(scope.directory, epochOf(observation));
       if (claim === undefined) continue;
       trace("info", "ensure.superseding", { epoch: claim.epoch, reason: verdict.reason });
@@ -135,6 +140,7 @@ function writeUpFailedStart(scopeDir: string, claim: ClaimedRecord, error: Broke
     state: "ended",
     reason: error.message,
     at: new Date().toISOString(),
+    abnormal: true,
     exit: null,
     error: error.toJSON(),
     stderrTail: "",
@@ -214,13 +220,22 @@ async function look(
     ours: record.epoch === course.started,
     broker: contact.kind === "silent" ? livenessOf(record.broker) : "unknown",
     ageMs: Math.max(0, Date.now() - Date.parse(record.startedAt)),
-    fingerprint: fingerprintOf(record.codex),
+    changed: changeSince(record),
   };
   const verdict = assess(observation, policy);
   if (contacted.link === undefined) return { observation, verdict };
   if (verdict.step === "use" || keepLink) return { observation, verdict, link: contacted.link };
   contacted.link.connection.close();
   return { observation, verdict };
+}
+
+/** What the app-server has read may not be what it would read now. */
+function changeSince(record: ServingRecord): string | undefined {
+  const fingerprint = fingerprintOf(record.codex);
+  if (fingerprint !== null && fingerprint !== record.fingerprint) {
+    return `the codex binary ${record.codex} has changed since the broker started`;
+  }
+  return changeOf(record.settings, readCodexSettings(record.codexHome));
 }
 
 function observeFile(reading: EpochReading | undefined, course: Course): Observation {
@@ -256,6 +271,25 @@ function throwIfStartFailedMeanwhile(observation: Observation, calledAt: number)
   if (observation.state !== "ended") return;
   const { error, at } = observation.record;
   if (error !== null && Date.parse(at) >= calledAt) throw BrokerError.fromJSON(error);
+}
+
+/** Starting the same thing again and again helps nobody: the reasons are told instead. */
+function throwIfCrashLoop(scopeDir: string): void {
+  const endings: EndedRecord[] = [];
+  for (const epoch of listEpochs(scopeDir)) {
+    const reading = readEpoch(scopeDir, epoch);
+    if (reading?.state !== "read" || reading.record.state !== "ended") break;
+    endings.push(reading.record);
+  }
+  const loop = crashLoopIn(endings, Date.now(), Math.random());
+  if (loop === undefined) return;
+  const { count, waitMs, reasons } = loop;
+  throw new BrokerError(
+    "crashLoop",
+    `The last ${count} brokers failed one after the other, the latest because: ${reasons[0]}. ` +
+      `The next start is tried in ${Math.ceil(waitMs / 1000)} s.`,
+    { details: { count, waitMs, reasons } },
+  );
 }
 
 function failure(verdict: Verdict, observation: Observation): BrokerError {

@@ -11,6 +11,7 @@ import {
 } from "../base/errors.ts";
 import { publishNew, publishOver, removeIfThere } from "../os/atomic-file.ts";
 import { unusable } from "../os/private-directory.ts";
+import type { CodexSettings } from "./codex-settings.ts";
 import { ownIdentity, type ProcessIdentity } from "../os/process-identity.ts";
 
 interface Claim {
@@ -35,6 +36,8 @@ interface Service {
   readonly codex: string;
   /** What the codex binary looked like at the start: size and time of change. */
   readonly fingerprint: string;
+  readonly codexHome: string;
+  readonly settings: CodexSettings;
   readonly versions: { readonly broker: string; readonly build: string; readonly node: string };
 }
 
@@ -53,6 +56,8 @@ export interface EndedRecord extends Claim, Partial<Service> {
   readonly state: "ended";
   readonly reason: string;
   readonly at: string;
+  /** Whether it ended because something went wrong. */
+  readonly abnormal: boolean;
   /** Of the app-server; null when there was none, or nobody saw it end. */
   readonly exit: { readonly code: number | null; readonly signal: string | null } | null;
   /** Why it could not begin to serve; null for one that did, however it ended. */
@@ -95,6 +100,8 @@ const service = {
   workspace: v.string(),
   codex: v.string(),
   fingerprint: v.string(),
+  codexHome: v.string(),
+  settings: v.object({ config: v.string(), login: v.string() }),
   versions: v.object({ broker: v.string(), build: v.string(), node: v.string() }),
 };
 
@@ -107,6 +114,7 @@ const recordSchema = v.variant("state", [
     state: v.literal("ended"),
     reason: v.string(),
     at: v.string(),
+    abnormal: v.boolean(),
     exit: v.nullable(v.object({ code: v.nullable(v.number()), signal: v.nullable(v.string()) })),
     error: v.nullable(errorSchema),
     stderrTail: v.string(),

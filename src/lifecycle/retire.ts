@@ -123,6 +123,7 @@ export class Retirement {
       state: "ended",
       reason,
       at: new Date().toISOString(),
+      abnormal: true,
       exit: null,
       error: null,
       stderrTail: "",

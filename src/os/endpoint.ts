@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { userInfo } from "node:os";
 import path from "node:path";
 import { BrokerError } from "../base/errors.ts";
-import { ensurePrivateDirectory } from "./private-directory.ts";
+import { ensurePrivateDirectory, isPrivate } from "./private-directory.ts";
 
 /**
  * Longest socket path that every supported system takes, in bytes (macOS has room for 103, Linux for
@@ -60,7 +60,8 @@ export function socketDirectories(stateDir: string): string[] {
   const uid = process.getuid?.() ?? userInfo().uid;
   return [
     path.join(stateDir, "run"),
-    ...(runtime !== undefined && path.isAbsolute(runtime)
+    // Under `su` and `sudo` it may still be the one of another user, or not be there at all.
+    ...(runtime !== undefined && path.isAbsolute(runtime) && isPrivate(runtime)
       ? [path.join(runtime, "codex-broker")]
       : []),
     `/tmp/codex-broker-${uid}`,

@@ -66,6 +66,15 @@ export function dangerOf(path: string): { why: string; hint?: string } | undefin
   return undefined;
 }
 
+/** Whether it is there and may be trusted. Never throws. */
+export function isPrivate(path: string): boolean {
+  try {
+    return dangerOf(path) === undefined;
+  } catch {
+    return false;
+  }
+}
+
 /** A failed file operation below the state directory, as one of our errors. */
 export function unusable(path: string, cause: unknown): BrokerError {
   return new BrokerError("stateDirUnusable", `${path} cannot be used: ${messageOf(cause)}.`, {

@@ -20,7 +20,7 @@ function has(files: ReadonlySet<string>, text: string): boolean {
   return [...files].some((file) => readFileSync(file, "utf8").includes(text));
 }
 
-const COMMANDER = "class CommanderError";
+const COMMANDER = "commander.unknownOption";
 
 test("the start loads neither the parser that can talk nor any command", () => {
   const files = loadedWith(CLI);
@@ -40,13 +40,13 @@ test.each(["run", "ensure", "status", "stop", "logs", "call", "serve"])(
     );
     expect(own).toHaveLength(1);
     const files = loadedWith(join(chunks, own[0]!));
+    expect(files.size).toBeGreaterThan(3);
     expect(has(files, COMMANDER)).toBe(false);
     expect(has(files, "pino")).toBe(false);
-    expect(has(files, "generateTypes")).toBe(false);
   },
 );
 
-test("commander is there, in a file of its own", () => {
+test("that parser is there, in a file of its own", () => {
   const chunks = join(dirname(CLI), "chunks");
   const files = readdirSync(chunks).map((file) => join(chunks, file));
   expect(files.filter((file) => has(new Set([file]), COMMANDER))).toHaveLength(1);

@@ -2,6 +2,8 @@ import { execFileSync } from "node:child_process";
 import type { World } from "../support/world.ts";
 import { CLI, Program } from "./program.ts";
 
+const PROGRAM = "script";
+
 /** Why there is no terminal to be had here, or undefined when there is. */
 export const noTerminal: string | undefined = reasonAgainst();
 
@@ -18,7 +20,7 @@ export function startOnTerminal(
   const command = `stty cols ${terminal.columns} rows 24; exec ${words}`;
   const { NO_COLOR: _no, FORCE_COLOR: _force, TMUX: _tmux, ...env } = world.env;
   return new Program(
-    "script",
+    PROGRAM,
     ["--quiet", "--return", "--flush", "--command", command, "/dev/null"],
     { ...env, TERM: "xterm-256color", SHELL: "/bin/sh", PWD: world.workspace, ...terminal.env },
     world.workspace,
@@ -29,7 +31,7 @@ export const CTRL_C = "\u0003";
 
 function reasonAgainst(): string | undefined {
   try {
-    const version = execFileSync("script", ["--version"], { encoding: "utf8", stdio: "pipe" });
+    const version = execFileSync(PROGRAM, ["--version"], { encoding: "utf8", stdio: "pipe" });
     return version.includes("util-linux") ? undefined : "`script` is not the one of util-linux";
   } catch {
     return "there is no `script`";

@@ -126,6 +126,8 @@ describe("an epoch file that is not what it should be", () => {
         workspace: world.workspace,
         codex: "/nowhere/codex",
         fingerprint: "0-0",
+        codexHome: world.home.path,
+        settings: { config: "", login: "" },
         versions: { broker: "0.0.1", build: "x", node: "20.0.0" },
       };
       writeFileSync(epochPath(scopeDir, 1), JSON.stringify(record));

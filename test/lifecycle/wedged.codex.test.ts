@@ -112,6 +112,15 @@ describe("a broker that is superseded in the middle of a turn", () => {
     await eventually(() => livingBrokers(world.stateDir).length === 1, "the older broker ends");
   });
 
+  test("S2: one that nobody supersedes ends by itself when it is over age, but not in a turn", async () => {
+    await using world = await makeWorld();
+    const client = await world.connect({ limits: { maxAgeMs: 400 } });
+    const turn = client.runTurn({ prompt: "slow: 20x50ms tick" });
+    expect(await turn.result).toMatchObject({ status: "completed" });
+    client.close();
+    await eventually(() => livingBrokers(world.stateDir).length === 0, "the broker ends");
+  });
+
   test("F36: its turn can still be interrupted", async () => {
     await using world = await makeWorld();
     await using client = await world.connect();

@@ -82,7 +82,8 @@ export const NO_FAULTS: Faults = {
 export function epochModel(shape: Shape, rules: Rules = PROTOCOL): Model<State> {
   return {
     initial: State.first(shape),
-    key: (state) => state.key(),
+    encode: (state) => state.encode(),
+    decode: (bytes) => State.decode(shape, bytes),
     steps: (state) => new Steps(state, rules).all(),
     breachOf: (state) => breachOf(state, rules),
     breachAtRest,
@@ -104,38 +105,30 @@ class Steps {
     for (let each = 0; each < now.contenders; each += 1) {
       this.#contenderFaults(each);
       if (!now.sleeps(each)) this.#contender(each);
-    }
-    for (const { owner, epoch } of now.brokers()) {
-      if (now.lives(owner, epoch)) {
-        this.#brokerFaults(owner, epoch);
-        if (!now.brokerSleeps(owner, epoch)) this.#broker(owner, epoch);
-      } else if (!now.pidReused(owner, epoch)) {
-        this.#fault(
-          "reusedPids",
-          `a stranger gets the pid of the broker of epoch ${epoch}`,
-          (next) => next.reusePid(owner, epoch),
-        );
+      for (let epoch = 1; epoch <= now.epochs; epoch += 1) {
+        if (now.lives(each, epoch)) this.#broker(each, epoch);
+        else if (now.phase(each, epoch) === BROKER.gone) this.#pid(each, epoch);
       }
     }
     this.#wipe();
     return this.#steps;
   }
 
-  #due(label: string, change: (next: State) => void, breach?: string): void {
+  #due(label: string, epoch: number, change: (next: State) => void, breach?: string): void {
     const next = this.#now.copy();
     change(next);
-    this.#steps.push({ label, due: true, next, breach });
+    this.#steps.push({ label, epoch, due: true, next, breach });
   }
 
-  #may(label: string, change: (next: State) => void): void {
+  #may(label: string, epoch: number, change: (next: State) => void): void {
     const next = this.#now.copy();
     change(next);
-    this.#steps.push({ label, due: false, next });
+    this.#steps.push({ label, epoch, due: false, next });
   }
 
-  #fault(fault: Counted, label: string, change: (next: State) => void): void {
+  #fault(fault: Counted, label: string, epoch: number, change: (next: State) => void): void {
     if (this.#now.left(fault) === 0) return;
-    this.#may(label, (next) => {
+    this.#may(label, epoch, (next) => {
       next.spend(fault);
       change(next);
     });
@@ -147,14 +140,14 @@ class Steps {
     const now = this.#now;
     const at = now.at(who);
     if (at === AT.crashed) return;
-    this.#fault("crashes", "a contender crashes", (next) => {
+    this.#fault("crashes", "a contender crashes", 0, (next) => {
       next.move(who, AT.crashed);
       next.setSleeps(who, false);
     });
     if (now.sleeps(who)) {
-      this.#may("a contender wakes up", (next) => next.setSleeps(who, false));
+      this.#may("a contender wakes up", 0, (next) => next.setSleeps(who, false));
     } else if (at !== AT.connected && at !== AT.failed) {
-      this.#fault("sleeps", "a contender stops", (next) => next.setSleeps(who, true));
+      this.#fault("sleeps", "a contender stops", 0, (next) => next.setSleeps(who, true));
     }
   }
 
@@ -171,7 +164,7 @@ class Steps {
       case AT.linked:
         return this.#listsAgain(who, epoch);
       case AT.starting:
-        return this.#due(`the claimant of epoch ${epoch} starts a broker`, (next) => {
+        return this.#due("the claimant starts a broker", epoch, (next) => {
           next.setPhase(who, epoch, BROKER.launched);
           next.move(who, AT.awaiting, epoch);
         });
@@ -187,86 +180,86 @@ class Steps {
 
   #looks(who: number): void {
     const now = this.#now;
-    this.#sees(who, now.newest, false);
+    const { newest } = now;
+    this.#sees(who, newest, false);
     if (now.lateListings(who) === 0) return;
-    for (let epoch = 0; epoch < now.newest; epoch += 1) {
+    for (let epoch = 0; epoch < newest; epoch += 1) {
       if (epoch === 0 || now.file(epoch) !== FILE.none) this.#sees(who, epoch, true);
     }
   }
 
-  /** The file of the newest epoch that was listed, and an answer from the endpoint in it. */
+  /** Reads the file of the newest epoch that was listed, and asks the endpoint that stands in it. */
   #sees(who: number, epoch: number, late: boolean): void {
-    const take = late ? this.#may.bind(this) : this.#due.bind(this);
-    const decide = (label: string, change: (next: State) => void): void =>
-      take(late ? `${label} (by an old listing)` : label, (next) => {
-        change(next);
-        if (late) next.spendLateListing(who);
-      });
-    const supersede = (why: string): void =>
-      decide(`a contender sees ${why}`, (next) => next.move(who, AT.claiming, epoch));
     const now = this.#now;
-    if (epoch === 0) return supersede("no epoch");
+    const decide = (label: string, change: (next: State) => void): void => {
+      if (!late) return this.#due(label, epoch, change);
+      this.#may(`by an old listing, ${label}`, epoch, (next) => {
+        next.spendLateListing(who);
+        change(next);
+      });
+    };
+    const supersede = (label: string): void =>
+      decide(label, (next) => next.move(who, AT.claiming, epoch));
+    if (epoch === 0) return supersede("a contender sees no epoch at all");
     const holder = now.holder(epoch);
     switch (now.file(epoch)) {
       case FILE.none:
       case FILE.ended:
-        return supersede(`that epoch ${epoch} has ended`);
+        return supersede("a contender sees an obituary");
       case FILE.claimed:
-        if (now.at(holder) === AT.crashed) {
-          return supersede(`that the claimant of epoch ${epoch} is gone`);
-        }
+        if (now.at(holder) === AT.crashed) return supersede("a contender sees the claimant gone");
         if (this.#rules.clocks && this.#rules.passesOverClaims) {
-          supersede(`that the claim of epoch ${epoch} is over the limit`);
+          supersede("a contender sees a claim that is over the limit");
         }
         return;
       case FILE.serving:
         if (now.phase(holder, epoch) !== BROKER.serving) {
-          return supersede(`that the broker of epoch ${epoch} is gone or drains`);
+          return supersede("a contender finds the broker gone or draining");
         }
         if (now.brokerSleeps(holder, epoch)) {
-          if (this.#rules.passesOverSilence) supersede(`that epoch ${epoch} does not answer`);
+          if (this.#rules.passesOverSilence) supersede("a contender gets no answer");
           return;
         }
-        decide(`a contender connects to epoch ${epoch}`, (next) =>
-          next.move(who, AT.connected, epoch, holder),
+        decide("a contender connects", (next) => next.move(who, AT.connected, epoch, holder));
+        if (late) return;
+        return this.#fault("rotations", "a contender is to replace the broker", epoch, (next) =>
+          next.move(who, AT.claiming, epoch),
         );
-        return this.#fault("rotations", `a contender replaces epoch ${epoch}`, (next) => {
-          next.move(who, AT.claiming, epoch);
-          if (late) next.spendLateListing(who);
-        });
     }
   }
 
   #claims(who: number, seen: number): void {
     const now = this.#now;
     if (this.#rules.claim === "remove if stale" && seen > 0) {
-      return this.#due(`a contender removes the stale lock`, (next) => {
+      return this.#due("a contender removes the stale lock", seen, (next) => {
         next.write(seen, FILE.none, 0);
         next.move(who, AT.unlocked, seen);
       });
     }
     const epoch = seen + 1;
-    // Where the model ends, and the one thing that it cannot express: two tokens of one contender.
+    // Where the model ends, and the one thing it has no words for: two tokens of one contender.
     if (epoch > now.epochs || now.phase(who, epoch) !== BROKER.none) {
-      return this.#due("a contender runs out of time", (next) => next.move(who, AT.failed));
+      return this.#due("a contender runs out of time", 0, (next) => next.move(who, AT.failed));
     }
     if (this.#rules.claim !== "overwrite" && now.file(epoch) !== FILE.none) {
-      return this.#due(`a contender finds epoch ${epoch} claimed`, (next) =>
+      return this.#due("a contender finds the epoch claimed already", epoch, (next) =>
         next.move(who, AT.looking),
       );
     }
-    this.#due(`a contender claims epoch ${epoch}`, (next) => {
+    this.#due("a contender claims the epoch", epoch, (next) => {
       next.write(epoch, FILE.claimed, who);
       next.move(who, AT.linked, epoch);
     });
   }
 
-  /** What a lock file is made with after the stale one was removed: exclusively, for what it is worth. */
+  /** How a lock file is made once the stale one is removed: exclusively, for what that is worth then. */
   #locks(who: number, epoch: number): void {
     if (this.#now.file(epoch) !== FILE.none || this.#now.phase(who, epoch) !== BROKER.none) {
-      return this.#due("a contender finds the lock taken", (next) => next.move(who, AT.looking));
+      return this.#due("a contender finds the lock taken", epoch, (next) =>
+        next.move(who, AT.looking),
+      );
     }
-    this.#due("a contender takes the lock", (next) => {
+    this.#due("a contender takes the lock", epoch, (next) => {
       next.write(epoch, FILE.claimed, who);
       next.move(who, AT.linked, epoch);
     });
@@ -276,21 +269,17 @@ class Steps {
     const { listsAgain, listsAgainLate } = this.#rules;
     const highest = this.#now.newest === epoch;
     if (highest || !listsAgain || listsAgainLate) {
-      this.#due(`the claimant of epoch ${epoch} goes on`, (next) =>
-        next.move(who, AT.starting, epoch),
-      );
+      this.#due("the claimant goes on", epoch, (next) => next.move(who, AT.starting, epoch));
     }
     if (!highest && listsAgain) {
-      this.#due(`the claimant of epoch ${epoch} sees a higher one`, (next) =>
-        next.move(who, AT.looking),
-      );
+      this.#due("the claimant sees a higher epoch", epoch, (next) => next.move(who, AT.looking));
     }
   }
 
   #awaits(who: number, epoch: number): void {
     const now = this.#now;
     if (now.published(who, epoch)) {
-      return this.#due(`the claimant hears that epoch ${epoch} serves`, (next) =>
+      return this.#due("the claimant hears that its broker serves", epoch, (next) =>
         next.move(who, AT.looking),
       );
     }
@@ -298,7 +287,8 @@ class Steps {
       const mine = now.says(epoch, FILE.claimed, who);
       const writes = mine || (!this.#rules.checksBeforeWriteUp && now.file(epoch) === FILE.claimed);
       return this.#due(
-        `the claimant of epoch ${epoch} hears that its broker ended`,
+        "the claimant hears that its broker ended",
+        epoch,
         (next) => {
           if (writes) next.write(epoch, FILE.ended, who);
           next.move(who, AT.failed);
@@ -306,45 +296,34 @@ class Steps {
         writes && !mine ? "a claimant wrote over somebody else's file" : undefined,
       );
     }
+    const label = "the claimant runs out of time";
     const resign = (next: State): void => next.move(who, AT.failed);
-    const label = `the claimant of epoch ${epoch} runs out of time`;
-    if (now.brokerSleeps(who, epoch)) this.#due(label, resign);
-    else this.#fault("resignations", label, resign);
+    if (now.brokerSleeps(who, epoch)) this.#due(label, epoch, resign);
+    else this.#fault("resignations", label, epoch, resign);
   }
 
   #isConnected(who: number, epoch: number): void {
     const owner = this.#now.ownerOf(who);
     if (this.#now.lives(owner, epoch) && !this.#now.brokerSleeps(owner, epoch)) return;
-    this.#due(`a client of epoch ${epoch} has lost its broker`, (next) =>
-      next.move(who, AT.looking),
-    );
+    this.#due("a client loses its broker", epoch, (next) => next.move(who, AT.looking));
   }
 
   // The broker.
 
-  #brokerFaults(owner: number, epoch: number): void {
-    this.#fault("crashes", `the broker of epoch ${epoch} crashes`, (next) =>
-      leave(next, owner, epoch),
-    );
-    if (this.#now.brokerSleeps(owner, epoch)) {
-      this.#may(`the broker of epoch ${epoch} wakes up`, (next) =>
+  #broker(owner: number, epoch: number): void {
+    const now = this.#now;
+    this.#fault("crashes", "the broker crashes", epoch, (next) => leave(next, owner, epoch));
+    if (now.brokerSleeps(owner, epoch)) {
+      return this.#may("the broker wakes up", epoch, (next) =>
         next.setBrokerSleeps(owner, epoch, false),
       );
-    } else {
-      this.#fault("sleeps", `the broker of epoch ${epoch} stops`, (next) =>
-        next.setBrokerSleeps(owner, epoch, true),
-      );
     }
-  }
-
-  #broker(owner: number, epoch: number): void {
-    switch (this.#now.phase(owner, epoch)) {
+    this.#fault("sleeps", "the broker stops", epoch, (next) =>
+      next.setBrokerSleeps(owner, epoch, true),
+    );
+    switch (now.phase(owner, epoch)) {
       case BROKER.launched:
-        return this.#due(`the broker of epoch ${epoch} binds its endpoint`, (next) =>
-          next.setPhase(owner, epoch, BROKER.bound),
-        );
-      case BROKER.bound:
-        return this.#checks(owner, epoch);
+        return this.#binds(owner, epoch);
       case BROKER.checked:
         return this.#publishes(owner, epoch);
       case BROKER.serving:
@@ -359,21 +338,22 @@ class Steps {
     }
   }
 
-  #checks(owner: number, epoch: number): void {
+  #binds(owner: number, epoch: number): void {
     const holds = this.#now.says(epoch, FILE.claimed, owner);
     if (holds || !this.#rules.checksBeforePublishing) {
-      return this.#due(`the broker of epoch ${epoch} finds its claim`, (next) =>
+      return this.#due("the broker binds its endpoint and finds its claim", epoch, (next) =>
         next.setPhase(owner, epoch, BROKER.checked),
       );
     }
-    this.#due(`the broker of epoch ${epoch} finds its claim gone and ends`, (next) =>
+    this.#due("the broker finds that its claim is gone, and ends", epoch, (next) =>
       leave(next, owner, epoch),
     );
   }
 
   #publishes(owner: number, epoch: number): void {
     this.#due(
-      `the broker of epoch ${epoch} publishes its record`,
+      "the broker publishes its record",
+      epoch,
       (next) => {
         next.write(epoch, FILE.serving, owner);
         next.pointCurrent(owner, epoch);
@@ -394,21 +374,22 @@ class Steps {
     };
     const lost = stepsDownForLostFile && !now.says(epoch, FILE.serving, owner);
     if (lost || (stepsDownForHigher && now.newest > epoch)) {
-      return this.#due(`the broker of epoch ${epoch} steps down`, drain);
+      return this.#due("the broker steps down", epoch, drain);
     }
     if (restoresCurrent && !now.currentIs(owner, epoch)) {
-      this.#due(`the broker of epoch ${epoch} points the fixed path at itself`, (next) =>
+      this.#due("the broker points the fixed path at itself", epoch, (next) =>
         next.pointCurrent(owner, epoch),
       );
     }
-    this.#fault("ends", `the broker of epoch ${epoch} is idle`, drain);
+    this.#fault("ends", "the broker ends of its own accord", epoch, drain);
   }
 
   #ends(owner: number, epoch: number): void {
     const now = this.#now;
     const removes = this.#rules.removesAtEnd === "the newest file" ? now.newest : 0;
     this.#due(
-      `the broker of epoch ${epoch} ends`,
+      "the broker has ended",
+      epoch,
       (next) => {
         if (next.says(epoch, FILE.serving, owner)) next.write(epoch, FILE.ended, owner);
         if (removes > 0) next.write(removes, FILE.none, 0);
@@ -424,19 +405,19 @@ class Steps {
 
   #retires(owner: number, epoch: number): void {
     const now = this.#now;
-    if (now.task(owner, epoch).task !== TASK.none) return this.#finishesTask(owner, epoch);
+    if (now.task(owner, epoch) !== TASK.none) return this.#finishesTask(owner, epoch);
     if (now.looksAway(owner, epoch)) return;
     let left = false;
     for (let older = 1; older < epoch; older += 1) {
       if (this.#attends(owner, epoch, older)) left = true;
       if (now.file(older) === FILE.ended) {
-        this.#fault("forgotten", `the obituary of epoch ${older} is cleared away`, (next) =>
+        this.#fault("forgotten", "an obituary is cleared away", older, (next) =>
           next.write(older, FILE.none, 0),
         );
       }
     }
     if (left || this.#rules.keepsWatching || epoch === 1) return;
-    this.#due(`epoch ${epoch} has no predecessor left to watch`, (next) =>
+    this.#due("the broker sees no predecessor left to watch", epoch, (next) =>
       next.lookAway(owner, epoch),
     );
   }
@@ -445,79 +426,98 @@ class Steps {
   #attends(owner: number, epoch: number, older: number): boolean {
     const now = this.#now;
     const target = now.holder(older);
-    const resolve = (
-      label: string,
-      task: Exclude<keyof typeof TASK, "none">,
-      breach?: string,
-    ): void =>
-      this.#due(label, (next) => next.setTask(owner, epoch, TASK[task], older, target), breach);
+    const { obituary } = this.#rules;
+    const bury = (label: string): void =>
+      this.#due(label, older, (next) => next.setTask(owner, epoch, TASK.bury, older, target));
     switch (now.file(older)) {
       case FILE.none:
       case FILE.ended:
         return false;
       case FILE.claimed:
-        if (this.#rules.obituary === "the proven gone") return false;
-        if (this.#rules.obituary === "abandoned claims too" && now.at(target) !== AT.crashed) {
-          return false;
-        }
-        resolve(`epoch ${epoch} finds the claimant of epoch ${older} gone`, "bury");
+        // A broker may still come of it, and nobody can prove that one who is named nowhere is gone.
+        if (obituary === "the proven gone") return false;
+        if (obituary === "abandoned claims too" && now.at(target) !== AT.crashed) return false;
+        bury("a successor finds the claimant gone");
         return true;
       case FILE.serving:
-        if (!now.lives(target, older) || this.#rules.obituary === "any predecessor") {
-          resolve(`epoch ${epoch} proves the broker of epoch ${older} gone`, "bury");
-        }
-        if (this.#mayBeSignalled(target, older)) {
-          const answers = !now.brokerSleeps(target, older) && now.lives(target, older);
-          resolve(
-            `epoch ${epoch} identifies the silent broker of epoch ${older}`,
-            "signal",
-            answers ? "a broker that answers was taken for a silent one" : undefined,
-          );
-        }
+        if (!now.lives(target, older)) bury("a successor proves the broker gone");
+        else if (obituary === "any predecessor") bury("a successor takes the broker for gone");
+        this.#identifies(owner, epoch, older);
         return true;
     }
   }
 
-  #mayBeSignalled(owner: number, epoch: number): boolean {
-    if (!this.#now.lives(owner, epoch)) {
-      // Without a proof, whoever has the pid now is taken for the broker.
-      return this.#rules.signal === "by number" && this.#now.pidReused(owner, epoch);
-    }
-    return this.#now.brokerSleeps(owner, epoch) || !this.#rules.signalsOnlySilent;
+  /** The handle is opened first and the identity read after, so what follows hits this process or none. */
+  #identifies(owner: number, epoch: number, older: number): void {
+    const now = this.#now;
+    const target = now.holder(older);
+    const { signal, signalsOnlySilent } = this.#rules;
+    const silent = now.lives(target, older) && now.brokerSleeps(target, older);
+    const answers = now.lives(target, older) && !now.brokerSleeps(target, older);
+    // Without a check, whoever bears the pid now passes for the broker.
+    const mistaken = signal === "by number" && now.pidReused(target, older);
+    if (!silent && !mistaken && !(answers && !signalsOnlySilent)) return;
+    this.#due(
+      "a successor identifies the silent broker",
+      older,
+      (next) => next.setTask(owner, epoch, TASK.signal, older, target),
+      answers ? "a broker that answers was taken for a silent one" : undefined,
+    );
   }
 
   #finishesTask(owner: number, epoch: number): void {
-    const task = this.#now.task(owner, epoch);
-    if (task.task === TASK.bury) this.#buries(owner, epoch, task);
-    if (task.task === TASK.signal) this.#signals(owner, epoch, task);
+    switch (this.#now.task(owner, epoch)) {
+      case TASK.none:
+        return;
+      case TASK.bury:
+        return this.#buries(owner, epoch);
+      case TASK.signal:
+        return this.#signals(owner, epoch);
+    }
   }
 
-  #buries(owner: number, epoch: number, target: { epoch: number; owner: number }): void {
+  #buries(owner: number, epoch: number): void {
     const now = this.#now;
+    const older = now.taskEpoch(owner, epoch);
+    const target = now.taskOwner(owner, epoch);
     // Whoever stands in the file now, or is about to put itself there.
-    const holder = now.holder(target.epoch);
-    const living = now.file(target.epoch) !== FILE.none && now.lives(holder, target.epoch);
+    const living = now.file(older) !== FILE.none && now.lives(now.holder(older), older);
     this.#due(
-      `epoch ${epoch} writes the obituary of epoch ${target.epoch}`,
+      "a successor writes the obituary",
+      older,
       (next) => {
-        next.write(target.epoch, FILE.ended, target.owner);
+        next.write(older, FILE.ended, target);
         next.setTask(owner, epoch, TASK.none);
       },
       living ? "an obituary was written for a broker that lives" : undefined,
     );
   }
 
-  #signals(owner: number, epoch: number, target: { epoch: number; owner: number }): void {
+  #signals(owner: number, epoch: number): void {
     const now = this.#now;
-    const stranger = now.pidReused(target.owner, target.epoch);
-    const astray = stranger && this.#rules.signal !== "through a handle";
+    const older = now.taskEpoch(owner, epoch);
+    const target = now.taskOwner(owner, epoch);
+    const astray = now.pidReused(target, older) && this.#rules.signal !== "through a handle";
     this.#due(
-      `epoch ${epoch} signals the broker of epoch ${target.epoch}`,
+      "a successor signals the broker",
+      older,
       (next) => {
-        if (next.lives(target.owner, target.epoch)) leave(next, target.owner, target.epoch);
-        next.setTask(owner, epoch, TASK.bury, target.epoch, target.owner);
+        if (next.lives(target, older)) leave(next, target, older);
+        next.setTask(owner, epoch, TASK.bury, older, target);
       },
       astray ? "a stranger was signalled" : undefined,
+    );
+  }
+
+  // The world around them.
+
+  /** Only where it can matter: a file or a task still names the pid. */
+  #pid(owner: number, epoch: number): void {
+    const now = this.#now;
+    if (now.left("reusedPids") === 0 || now.pidReused(owner, epoch)) return;
+    if (!now.says(epoch, FILE.serving, owner)) return;
+    this.#fault("reusedPids", "a stranger gets the pid of the broker", epoch, (next) =>
+      next.reusePid(owner, epoch),
     );
   }
 
@@ -527,14 +527,14 @@ class Steps {
    */
   #wipe(): void {
     const now = this.#now;
-    const between = now
-      .brokers()
-      .some(
-        ({ owner, epoch }) =>
-          now.phase(owner, epoch) === BROKER.checked || now.task(owner, epoch).task !== TASK.none,
-      );
-    if (between || now.newest === 0) return;
-    this.#fault("wipes", "somebody removes all epoch files", (next) => {
+    if (now.left("wipes") === 0 || now.newest === 0) return;
+    for (let owner = 0; owner < now.contenders; owner += 1) {
+      for (let epoch = 1; epoch <= now.epochs; epoch += 1) {
+        if (now.phase(owner, epoch) === BROKER.checked) return;
+        if (now.task(owner, epoch) !== TASK.none) return;
+      }
+    }
+    this.#fault("wipes", "somebody removes all epoch files", 0, (next) => {
       for (let epoch = 1; epoch <= next.epochs; epoch += 1) next.write(epoch, FILE.none, 0);
     });
   }
@@ -564,12 +564,15 @@ function breachOf(state: State, rules: Rules): string | undefined {
 
 function breachAtRest(state: State): string | undefined {
   const { newest } = state;
-  const awake = state
-    .brokers()
-    .filter(({ owner, epoch }) => state.lives(owner, epoch) && !state.brokerSleeps(owner, epoch));
-  if (awake.some(({ epoch }) => epoch !== newest)) return "a superseded broker stays";
-  if (awake.length > 1) return "two brokers stay";
-  const [current] = awake;
+  let current: Named | undefined;
+  for (let owner = 0; owner < state.contenders; owner += 1) {
+    for (let epoch = 1; epoch <= state.epochs; epoch += 1) {
+      if (!state.lives(owner, epoch) || state.brokerSleeps(owner, epoch)) continue;
+      if (epoch !== newest) return "a superseded broker stays";
+      if (current !== undefined) return "two brokers stay";
+      current = { owner, epoch };
+    }
+  }
   for (let each = 0; each < state.contenders; each += 1) {
     const at = state.at(each);
     if (state.sleeps(each) || at === AT.crashed || at === AT.failed) continue;
@@ -581,8 +584,13 @@ function breachAtRest(state: State): string | undefined {
   return current === undefined ? undefined : unfinished(state, current);
 }
 
+interface Named {
+  readonly owner: number;
+  readonly epoch: number;
+}
+
 /** What the current broker should have seen to. */
-function unfinished(state: State, current: { owner: number; epoch: number }): string | undefined {
+function unfinished(state: State, current: Named): string | undefined {
   if (!state.currentIs(current.owner, current.epoch)) {
     return "the fixed path does not lead to the current broker";
   }

@@ -23,13 +23,12 @@ export const AT = {
 export const BROKER = {
   none: 0,
   launched: 1,
-  bound: 2,
-  /** Has found its claim to be still its own. */
-  checked: 3,
+  /** Has bound its endpoint and found its claim to be still its own. */
+  checked: 2,
   /** Its record is published. */
-  serving: 4,
-  draining: 5,
-  gone: 6,
+  serving: 3,
+  draining: 4,
+  gone: 5,
 } as const;
 
 /** What a broker is about to do to a predecessor, on the strength of what it has proven. */
@@ -74,6 +73,11 @@ const COUNTED = [
   "wipes",
 ] as const satisfies readonly (keyof Faults)[];
 export type Counted = (typeof COUNTED)[number];
+
+const PLACE = Object.fromEntries(COUNTED.map((name, place) => [name, place])) as Record<
+  Counted,
+  number
+>;
 
 export interface Shape {
   readonly contenders: number;
@@ -132,11 +136,11 @@ export class State {
   // Faults that may still happen.
 
   left(fault: Counted): number {
-    return this.#bytes[COUNTED.indexOf(fault)]!;
+    return this.#bytes[PLACE[fault]]!;
   }
 
   spend(fault: Counted): void {
-    this.#bytes[COUNTED.indexOf(fault)]! -= 1;
+    this.#bytes[PLACE[fault]]! -= 1;
   }
 
   get wiped(): boolean {
@@ -359,5 +363,7 @@ export class State {
 
 /** Whether this byte of a contender names another contender. */
 function isReference(place: number): boolean {
-  return place === 2 || (place >= CONTENDER_BYTES && (place - CONTENDER_BYTES) % BROKER_BYTES === 5);
+  return (
+    place === 2 || (place >= CONTENDER_BYTES && (place - CONTENDER_BYTES) % BROKER_BYTES === 5)
+  );
 }

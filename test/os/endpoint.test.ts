@@ -87,15 +87,16 @@ describe.skipIf(process.platform === "win32")("a socket", () => {
     }
   });
 
-  test("F09: passes over a runtime directory that cannot be used", () => {
+  test("F09: passes over a runtime directory that is not this user's alone", () => {
     const tooLong = stateDirFor(MAX_SOCKET_PATH_BYTES + 1);
-    process.env["XDG_RUNTIME_DIR"] = join(dir.path, "file");
     writeFileSync(join(dir.path, "file"), "");
-    expect(choose(tooLong).address.startsWith(LAST_RESORT)).toBe(true);
-    process.env["XDG_RUNTIME_DIR"] = dir.path;
-    mkdirSync(join(dir.path, "codex-broker"));
-    chmodSync(join(dir.path, "codex-broker"), 0o777);
-    expect(choose(tooLong).address.startsWith(LAST_RESORT)).toBe(true);
+    mkdirSync(join(dir.path, "open"));
+    chmodSync(join(dir.path, "open"), 0o777);
+    for (const name of ["file", "open", "missing"]) {
+      process.env["XDG_RUNTIME_DIR"] = join(dir.path, name);
+      expect(choose(tooLong).address.startsWith(LAST_RESORT)).toBe(true);
+    }
+    expect(existsSync(join(dir.path, "missing"))).toBe(false);
   });
 
   test("F91: is not put where others may write", () => {
@@ -109,7 +110,7 @@ describe.skipIf(process.platform === "win32")("a socket", () => {
   });
 
   test("F09: that fits nowhere is refused with all that was tried, and nothing is made", () => {
-    process.env["XDG_RUNTIME_DIR"] = join(dir.path, "runtime");
+    process.env["XDG_RUNTIME_DIR"] = dir.path;
     const error = failureOf(() => choose(dir.path, { shortKey: "k".repeat(100) }));
     expect(error).toMatchObject({ kind: "socketPathTooLong" });
     expect(error.hint).toContain("CODEX_BROKER_STATE_DIR");

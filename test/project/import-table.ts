@@ -68,7 +68,7 @@ export const importTable: readonly Row[] = [
       "jobs",
       {
         folder: "lifecycle",
-        only: ["scope.ts", "epoch-file.ts", "start-protocol.ts", "retire.ts"],
+        only: ["scope.ts", "epoch-file.ts", "start-protocol.ts", "codex-settings.ts", "retire.ts"],
       },
     ],
   },

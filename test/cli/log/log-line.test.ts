@@ -26,7 +26,7 @@ test("a pid that is not the broker's is shown", () => {
 test("a stack is shown in its lines", () => {
   expect(
     render({ level: 50, time: 0, event: "e", stack: "E: x\n  at y" }).split("\n"),
-  ).toHaveLength(3 - 1);
+  ).toHaveLength(3);
 });
 
 test.each(["no JSON", "{broken", "[1]"])("%s is shown as it is", (line) => {

@@ -30,7 +30,7 @@ describe("what a turn is doing", () => {
     observe(item("completed", { id: "n", type: "agentMessage", text: "Done." }));
     expect(seen).toEqual([
       "writing |",
-      "writing |I ",
+      "writing |I",
       "writing |I look",
       "waiting for the model |",
       "running npm test|",
