@@ -6,7 +6,7 @@ import { trace } from "../base/trace.ts";
 import type { Ensured } from "../lifecycle/ensure.ts";
 import type { ServingRecord } from "../lifecycle/epoch-file.ts";
 import type { BrokerRequests, BrokerStatus, Draining } from "../wire/broker-protocol.ts";
-import type { RequestOptions } from "../wire/connection.ts";
+import type { Connection, RequestOptions } from "../wire/connection.ts";
 import { isRecord } from "../wire/messages.ts";
 import type { Inbox, NotificationListener, QuestionHandler } from "./inbox.ts";
 import { TurnRun, type TurnOptions } from "./turn.ts";
@@ -42,7 +42,7 @@ export class BrokerClient {
   /** Where each thread that this client has opened is heard. */
   readonly #homes = new Map<string, Opened>();
   /** Connections to brokers that are being replaced. */
-  readonly #leaving = new WeakSet<Opened>();
+  readonly #leaving = new WeakSet<Connection>();
   readonly #closing = new AbortController();
   #current: Opened;
   #moving: Promise<void> | undefined;
@@ -136,6 +136,7 @@ export class BrokerClient {
           this.#turnsOn.get(this.#current)?.add(turn);
           return connection;
         },
+        wasReplaced: (connection) => this.#leaving.has(connection),
         onThread: (threadId) => void this.#homes.set(threadId, this.#current),
         lookUp: (threadId) => this.#lookUp(threadId),
       },
@@ -165,7 +166,7 @@ export class BrokerClient {
     if (!this.#inbox.held) ensured.link.socket.unref();
     void ensured.draining.then(({ reconnect }) => {
       if (!reconnect || this.#closing.signal.aborted) return;
-      this.#leaving.add(ensured);
+      this.#leaving.add(ensured.link.connection);
       if (ensured === this.#current) void this.#move();
     });
     void ensured.link.connection.closed.then((cause) => {
@@ -183,7 +184,7 @@ export class BrokerClient {
     this.#moving ??= this.#moveOn().finally(() => {
       this.#moving = undefined;
       // The successor may have been replaced while this client was on its way there.
-      if (this.#leaving.has(this.#current)) void this.#move();
+      if (this.#leaving.has(this.#current.link.connection)) void this.#move();
     });
     return this.#moving;
   }
@@ -200,7 +201,7 @@ export class BrokerClient {
       this.#leaveWhenDone(left);
     } catch (error) {
       trace("warn", "client.notMoved", { error: String(error) });
-      this.#leaving.delete(left);
+      this.#leaving.delete(left.link.connection);
       if (left.link.connection.endCause !== undefined) {
         this.#closed.resolve(left.link.connection.endCause);
       }

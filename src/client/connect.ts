@@ -27,6 +27,8 @@ export interface ConnectOptions extends ScopeOptions {
   readonly experimentalApi?: boolean;
   /** Notifications that are not wanted, by their exact names. */
   readonly optOutNotificationMethods?: readonly string[];
+  /** Start a new broker even if a healthy one is there; running turns finish in the old one. */
+  readonly replace?: boolean;
   /** Gives up waiting. A broker that was being started meanwhile stays. */
   readonly signal?: AbortSignal;
 }
@@ -40,9 +42,9 @@ export interface ConnectOptions extends ScopeOptions {
 export async function connectBroker(options: ConnectOptions = {}): Promise<BrokerClient> {
   const scope = resolveScope(options);
   const inbox = new Inbox();
-  const open = (signal?: AbortSignal): Promise<Opened> =>
-    openHealthy(scope, options, inbox, signal);
-  return new BrokerClient(await open(options.signal), inbox, open);
+  const first = await openHealthy(scope, options, inbox, options.signal);
+  const { replace: _onlyOnce, ...later } = options;
+  return new BrokerClient(first, inbox, (signal) => openHealthy(scope, later, inbox, signal));
 }
 
 async function openHealthy(
@@ -74,7 +76,7 @@ async function openOnce(
   until: { readonly deadline: Deadline; readonly signal: AbortSignal | undefined },
 ): Promise<Opened> {
   const draining = deferred<Draining>();
-  const { clientInfo, experimentalApi, optOutNotificationMethods, limits, env } = options;
+  const { clientInfo, experimentalApi, optOutNotificationMethods, limits, env, replace } = options;
   const ensured: Ensured = await ensureBroker({
     scope,
     deadline: until.deadline,
@@ -98,6 +100,7 @@ async function openOnce(
       },
     },
     ...(limits === undefined ? {} : { limits }),
+    ...(replace === undefined ? {} : { replace }),
     ...(env === undefined ? {} : { env }),
     ...(until.signal === undefined ? {} : { signal: until.signal }),
   });

@@ -55,6 +55,8 @@ export interface TurnContext {
   readonly inbox: Inbox;
   /** The connection that this turn runs on from its start to its end. */
   readonly connection: () => Promise<Connection>;
+  /** Whether the broker at its other end had announced that it takes no new work. */
+  readonly wasReplaced: (connection: Connection) => boolean;
   readonly onThread: (threadId: string) => void;
   /** The thread's latest turns, from Codex's own history. */
   readonly lookUp: (threadId: string) => Promise<v2.ThreadTurnsListResponse>;
@@ -154,12 +156,19 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
         if (this.#intent !== undefined) throw endedBeforeItBegan(this.#intent);
         return await this.#startTurn(threadId);
       } catch (error) {
-        const refused = BrokerError.is(error) && error.kind === "draining";
-        if (!refused || attempt === BEGIN_ATTEMPTS) throw error;
+        if (!this.#neverBegan(error) || attempt === BEGIN_ATTEMPTS) throw error;
         this.#connection = undefined;
         this.#threadId = undefined;
       }
     }
+  }
+
+  /** Refused by a broker that is being replaced, or lost with one that would have refused it. */
+  #neverBegan(error: unknown): boolean {
+    if (!BrokerError.is(error) || this.#turnId !== undefined) return false;
+    if (error.kind === "draining") return true;
+    const connection = this.#connection;
+    return isLoss(error) && connection !== undefined && this.#context.wasReplaced(connection);
   }
 
   async #openThread(): Promise<string> {

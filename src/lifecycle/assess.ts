@@ -197,8 +197,9 @@ function numbersOf(version: string): number[] {
   return (version.split("-", 1)[0] ?? "").split(".").map((part) => Number.parseInt(part, 10) || 0);
 }
 
+/** A reason becomes part of a sentence, also where it is somebody else's whole one. */
 function supersede(verdict: VerdictName, reason: string): Verdict {
-  return { verdict, step: "supersede", reason };
+  return { verdict, step: "supersede", reason: reason.replace(/[.\s]+$/, "") };
 }
 
 function seconds(ms: number): string {

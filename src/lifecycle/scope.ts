@@ -94,7 +94,7 @@ function realDirectory(cwd: string): string {
 function codexHomeOf(env: NodeJS.ProcessEnv): string {
   const chosen = env["CODEX_HOME"];
   if (chosen === undefined || chosen === "") {
-    const usual = path.join(homedir(), ".codex");
+    const usual = path.join(homeOf(env), ".codex");
     return existsSync(usual) ? realpathSync.native(usual) : usual;
   }
   try {
@@ -107,10 +107,38 @@ function codexHomeOf(env: NodeJS.ProcessEnv): string {
   }
 }
 
+/** As Codex finds it, in the environment that it will get; this process may have another one. */
+function homeOf(env: NodeJS.ProcessEnv): string {
+  const home = env[process.platform === "win32" ? "USERPROFILE" : "HOME"];
+  return home === undefined || !path.isAbsolute(home) ? homedir() : home;
+}
+
 const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
 
-/** Set for one call, or by Codex for what it runs: they say nothing about how an app-server behaves. */
-const NOT_DECISIVE = /^CODEX_(BROKER_|COMPANION_|SANDBOX|THREAD_|HOME$|MANAGED_BY_|INTERNAL_)/;
+/**
+ * Ours, or set by Codex for what it runs, some anew for each command: they say nothing about how an
+ * app-server behaves. `test/lifecycle/scope.codex.test.ts` looks at what a command really gets.
+ */
+const NOT_DECISIVE = new RegExp(
+  `^CODEX_(${[
+    "BROKER_",
+    "COMPANION_",
+    "HOME$",
+    "MANAGED_",
+    "INTERNAL_",
+    "SANDBOX",
+    "SESSION_",
+    "THREAD_",
+    "TOOL_CALL_",
+    "NETWORK_",
+    "SNAPSHOT_",
+    "SHELL_SNAPSHOT_",
+    "PERMISSION_PROFILE$",
+    "APPLY_PATCH_",
+    "VERSION$",
+    "CI$",
+  ].join("|")})`,
+);
 
 /** The variables that change what Codex does. They are part of the key, and only their hash is kept. */
 export function decisiveEnvironment(env: NodeJS.ProcessEnv): Array<[name: string, value: string]> {

@@ -56,7 +56,7 @@ function serving(change: Partial<Serving> = {}): Serving {
     contact: hello(),
     ageMs: 0,
     ours: false,
-    fingerprint: "100-200",
+    changed: undefined,
     ...change,
   };
 }
@@ -173,10 +173,8 @@ const TABLE: readonly Row[] = [
     step: "supersede",
   },
   {
-    row: "another codex stands at that path",
-    fits: helloWhere(
-      (_said, { ours, fingerprint }) => !ours && fingerprint !== null && fingerprint !== "100-200",
-    ),
+    row: "codex, its configuration or its login has changed",
+    fits: helloWhere((_said, { ours, changed }) => !ours && changed !== undefined),
     verdict: "drifted",
     step: "supersede",
   },
@@ -220,13 +218,13 @@ function* everyObservation(): Generator<Observation> {
   }
   for (const broker of LIVENESS) {
     for (const contact of everyContact()) {
-      for (const fingerprint of ["100-200", "100-201", null]) {
+      for (const changed of [undefined, "config.toml has changed."]) {
         for (const version of ["1.2.2", "1.2.3", "1.2.4"]) {
           const versions = { ...servingRecord().versions, broker: version };
           const record = servingRecord({ versions });
           for (const ageMs of [0, 3_600_000, 3_600_001, Number.NaN]) {
             for (const ours of [false, true]) {
-              yield serving({ broker, contact, fingerprint, record, ageMs, ours });
+              yield serving({ broker, contact, changed, record, ageMs, ours });
             }
           }
         }
@@ -258,7 +256,7 @@ describe("every observation against every row of the table", () => {
       const row = TABLE.find(({ fits }) => fits(seen, policy));
       return row?.verdict !== verdict || row.step !== step;
     });
-    expect(everything.length).toBeGreaterThan(10_000);
+    expect(everything.length).toBeGreaterThan(5_000);
     expect(wrong.slice(0, 3)).toEqual([]);
   });
 
@@ -349,7 +347,7 @@ describe("which version is newer", () => {
     expect([isNewer(a, b), isNewer(b, a)]).toEqual([false, false]);
   });
 
-  test("S8: is a strict order: two installations never replace each other in turn", () => {
+  test("is a strict order: two installations never replace each other in turn", () => {
     fc.assert(
       fc.property(version, version, version, (a, b, c) => {
         expect(isNewer(a, a)).toBe(false);

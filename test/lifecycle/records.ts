@@ -26,6 +26,8 @@ export function servingRecord(change: Partial<ServingRecord> = {}): ServingRecor
     workspace: "/work",
     codex: "/bin/codex",
     fingerprint: "100-200",
+    codexHome: "/home/.codex",
+    settings: { config: "c", login: "l" },
     versions: { broker: "1.2.3", build: "b", node: "20.19.0" },
     ...change,
   };
@@ -36,6 +38,7 @@ export function endedRecord(change: Partial<EndedRecord> = {}): EndedRecord {
     ...claimedRecord(),
     state: "ended",
     reason: "idle",
+    abnormal: false,
     at: "2030-01-02T04:00:00.000Z",
     exit: { code: 0, signal: null },
     error: null,

@@ -100,9 +100,8 @@ describe("a broker that is superseded in the middle of a turn", () => {
     await using client = await world.connect();
     const turn = client.runTurn({ prompt: "slow: 40x50ms tick" });
     for await (const event of turn) if (event.type === "message.delta") break;
-    // Every broker is over this age.
-    await using successor = await world.connect({ limits: { maxAgeMs: 1 } });
-    expect(successor.epoch).toBe(client.epoch + 1);
+    await using successor = await world.connect({ replace: true });
+    expect(successor.epoch).toBe(2);
     expect(await successor.runTurn({ prompt: "say: new work" }).result).toMatchObject({
       message: "new work",
     });
@@ -126,7 +125,7 @@ describe("a broker that is superseded in the middle of a turn", () => {
     await using client = await world.connect();
     const turn = client.runTurn({ prompt: "silence" });
     for await (const event of turn) if (event.type === "turn.started") break;
-    await using successor = await world.connect({ limits: { maxAgeMs: 1 } });
+    await using successor = await world.connect({ replace: true });
     turn.interrupt();
     expect((await turn.result).status).toBe("interrupted");
     expect(successor.epoch).toBe(2);

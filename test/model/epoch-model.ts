@@ -182,7 +182,7 @@ class Steps {
     const now = this.#now;
     const { newest } = now;
     this.#sees(who, newest, false);
-    if (now.lateListings(who) === 0) return;
+    if (now.left("lateListings") === 0) return;
     for (let epoch = 0; epoch < newest; epoch += 1) {
       if (epoch === 0 || now.file(epoch) !== FILE.none) this.#sees(who, epoch, true);
     }
@@ -194,7 +194,7 @@ class Steps {
     const decide = (label: string, change: (next: State) => void): void => {
       if (!late) return this.#due(label, epoch, change);
       this.#may(`by an old listing, ${label}`, epoch, (next) => {
-        next.spendLateListing(who);
+        next.spend("lateListings");
         change(next);
       });
     };

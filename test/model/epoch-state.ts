@@ -58,7 +58,7 @@ export interface Faults {
   readonly forgotten: number;
   /** Times that somebody removes all epoch files. */
   readonly wipes: number;
-  /** For each contender: listings of the directory that lack the newest files. */
+  /** Listings of the directory that lack the newest files. */
   readonly lateListings: number;
 }
 
@@ -71,6 +71,7 @@ const COUNTED = [
   "reusedPids",
   "forgotten",
   "wipes",
+  "lateListings",
 ] as const satisfies readonly (keyof Faults)[];
 export type Counted = (typeof COUNTED)[number];
 
@@ -85,9 +86,20 @@ export interface Shape {
   readonly faults: Faults;
 }
 
-const CONTENDER_BYTES = 5;
-const BROKER_BYTES = 7;
+// Up to 64 bytes, which is enough for 3 contenders and 3 epochs, V8 keeps an array inside its own heap.
 const FILE_BYTES = 2;
+const CONTENDER_BYTES = 4;
+const BROKER_BYTES = 3;
+
+/** What shares a byte with the phase of a broker. */
+const SLEEPS = 0x10;
+const PID_REUSED = 0x20;
+const LOOKS_AWAY = 0x40;
+const PHASE = 0x0f;
+
+/** Beside the epoch that a task is about. */
+const TASK_SHIFT = 4;
+const TASK_EPOCH = 0x0f;
 
 /**
  * One state of the world, in a few dozen bytes, so that a million of them can be kept. Contenders are
@@ -111,9 +123,6 @@ export class State {
       shape.contenders * (CONTENDER_BYTES + shape.epochs * BROKER_BYTES);
     const state = new State(shape, new Uint8Array(size));
     for (const [place, name] of COUNTED.entries()) state.#bytes[place] = shape.faults[name];
-    for (let each = 0; each < shape.contenders; each += 1) {
-      state.#bytes[state.#contender(each) + 4] = shape.faults.lateListings;
-    }
     return state;
   }
 
@@ -217,22 +226,15 @@ export class State {
     this.#bytes[this.#contender(contender) + 3] = sleeps ? 1 : 0;
   }
 
-  lateListings(contender: number): number {
-    return this.#bytes[this.#contender(contender) + 4]!;
-  }
-
-  spendLateListing(contender: number): void {
-    this.#bytes[this.#contender(contender) + 4]! -= 1;
-  }
-
   // Brokers.
 
   phase(owner: number, epoch: number): Phase {
-    return this.#bytes[this.#broker(owner, epoch)]! as Phase;
+    return (this.#bytes[this.#broker(owner, epoch)]! & PHASE) as Phase;
   }
 
   setPhase(owner: number, epoch: number, phase: Phase): void {
-    this.#bytes[this.#broker(owner, epoch)] = phase;
+    const place = this.#broker(owner, epoch);
+    this.#bytes[place] = (this.#bytes[place]! & ~PHASE) | phase;
   }
 
   lives(owner: number, epoch: number): boolean {
@@ -240,56 +242,64 @@ export class State {
     return phase !== BROKER.none && phase !== BROKER.gone;
   }
 
-  /** Its endpoint is in its file, and somebody behind it admits work or drains. */
+  /** Its endpoint is in its file, and it admits work or drains. */
   published(owner: number, epoch: number): boolean {
     const phase = this.phase(owner, epoch);
     return phase === BROKER.serving || phase === BROKER.draining;
   }
 
   brokerSleeps(owner: number, epoch: number): boolean {
-    return this.#bytes[this.#broker(owner, epoch) + 1] === 1;
+    return this.#has(owner, epoch, SLEEPS);
   }
 
   setBrokerSleeps(owner: number, epoch: number, sleeps: boolean): void {
-    this.#bytes[this.#broker(owner, epoch) + 1] = sleeps ? 1 : 0;
+    this.#set(owner, epoch, SLEEPS, sleeps);
   }
 
   /** A stranger bears the pid that was this broker's. */
   pidReused(owner: number, epoch: number): boolean {
-    return this.#bytes[this.#broker(owner, epoch) + 2] === 1;
+    return this.#has(owner, epoch, PID_REUSED);
   }
 
   reusePid(owner: number, epoch: number): void {
-    this.#bytes[this.#broker(owner, epoch) + 2] = 1;
-  }
-
-  task(owner: number, epoch: number): Task {
-    return this.#bytes[this.#broker(owner, epoch) + 3]! as Task;
-  }
-
-  /** Whom the task is about. */
-  taskEpoch(owner: number, epoch: number): number {
-    return this.#bytes[this.#broker(owner, epoch) + 4]!;
-  }
-
-  taskOwner(owner: number, epoch: number): number {
-    return this.#bytes[this.#broker(owner, epoch) + 5]!;
-  }
-
-  setTask(owner: number, epoch: number, task: Task, targetEpoch = 0, targetOwner = 0): void {
-    const place = this.#broker(owner, epoch);
-    this.#bytes[place + 3] = task;
-    this.#bytes[place + 4] = targetEpoch;
-    this.#bytes[place + 5] = targetOwner;
+    this.#set(owner, epoch, PID_REUSED, true);
   }
 
   /** It looks after its predecessors no more. */
   looksAway(owner: number, epoch: number): boolean {
-    return this.#bytes[this.#broker(owner, epoch) + 6] === 1;
+    return this.#has(owner, epoch, LOOKS_AWAY);
   }
 
   lookAway(owner: number, epoch: number): void {
-    this.#bytes[this.#broker(owner, epoch) + 6] = 1;
+    this.#set(owner, epoch, LOOKS_AWAY, true);
+  }
+
+  task(owner: number, epoch: number): Task {
+    return (this.#bytes[this.#broker(owner, epoch) + 1]! >> TASK_SHIFT) as Task;
+  }
+
+  /** Whom the task is about. */
+  taskEpoch(owner: number, epoch: number): number {
+    return this.#bytes[this.#broker(owner, epoch) + 1]! & TASK_EPOCH;
+  }
+
+  taskOwner(owner: number, epoch: number): number {
+    return this.#bytes[this.#broker(owner, epoch) + 2]!;
+  }
+
+  setTask(owner: number, epoch: number, task: Task, targetEpoch = 0, targetOwner = 0): void {
+    const place = this.#broker(owner, epoch);
+    this.#bytes[place + 1] = (task << TASK_SHIFT) | targetEpoch;
+    this.#bytes[place + 2] = targetOwner;
+  }
+
+  #has(owner: number, epoch: number, flag: number): boolean {
+    return (this.#bytes[this.#broker(owner, epoch)]! & flag) !== 0;
+  }
+
+  #set(owner: number, epoch: number, flag: number, value: boolean): void {
+    const place = this.#broker(owner, epoch);
+    this.#bytes[place] = (this.#bytes[place]! & ~flag) | (value ? flag : 0);
   }
 
   /** Equal for states that differ only in which contender is which. */
@@ -338,7 +348,7 @@ export class State {
       }
       for (let epoch = 1; epoch <= this.epochs; epoch += 1) {
         if (this.task(each, epoch) === TASK.none) continue;
-        to.#bytes[to.#broker(place, epoch) + 5] = numbers[this.taskOwner(each, epoch)]!;
+        to.#bytes[to.#broker(place, epoch) + 2] = numbers[this.taskOwner(each, epoch)]!;
       }
     }
     return to;
@@ -364,6 +374,6 @@ export class State {
 /** Whether this byte of a contender names another contender. */
 function isReference(place: number): boolean {
   return (
-    place === 2 || (place >= CONTENDER_BYTES && (place - CONTENDER_BYTES) % BROKER_BYTES === 5)
+    place === 2 || (place >= CONTENDER_BYTES && (place - CONTENDER_BYTES) % BROKER_BYTES === 2)
   );
 }
