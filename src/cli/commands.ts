@@ -65,6 +65,10 @@ export const serveOptions = {
   ...startOptions,
 } as const;
 
+export const psOptions = { ...jsonOption } as const;
+export const rotateOptions = { ...scopeOptions, ...startOptions, ...jsonOption } as const;
+export const envOptions = { ...scopeOptions, ...startOptions, ...jsonOption } as const;
+
 /** All commands, in the order of the help. */
 export const commands = [
   command({
@@ -124,6 +128,33 @@ export const commands = [
       { line: "codex-broker stop --force", does: "interrupt its turns" },
     ],
     load: () => import("./commands/stop.ts"),
+  }),
+  command({
+    name: "ps",
+    summary: "list every broker of this user, and how the others ended",
+    operands: [],
+    options: psOptions,
+    examples: [{ line: "codex-broker ps", does: "of all workspaces" }],
+    load: () => import("./commands/ps.ts"),
+  }),
+  command({
+    name: "rotate",
+    summary: "replace the broker by a new one; running turns finish in the old one",
+    operands: [],
+    options: rotateOptions,
+    examples: [{ line: "codex-broker rotate", does: "without cutting a turn" }],
+    load: () => import("./commands/rotate.ts"),
+  }),
+  command({
+    name: "env",
+    summary: "print what to export so that other programs find the broker",
+    about:
+      "Makes sure that a broker is there and prints export lines for a POSIX shell. The path in them follows " +
+      "rotations.",
+    operands: [],
+    options: envOptions,
+    examples: [{ line: 'eval "$(codex-broker env)"', does: "for the published Codex plugin" }],
+    load: () => import("./commands/env.ts"),
   }),
   command({
     name: "logs",

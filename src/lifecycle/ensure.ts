@@ -21,9 +21,10 @@ import {
   type EpochReading,
   type ServingRecord,
 } from "./epoch-file.ts";
+import { limitsOf } from "./limits.ts";
 import type { Scope } from "./scope.ts";
 import { spawnBroker } from "./spawn-broker.ts";
-import { DEFAULT_LIMITS, type BrokerLimits, type StartOrder } from "./start-protocol.ts";
+import type { BrokerLimits, StartOrder } from "./start-protocol.ts";
 
 /** One question to a broker that may be slow; the next one follows at once. */
 const HELLO_TIMEOUT_MS = 2_000;
@@ -70,7 +71,7 @@ export interface Seen {
  */
 export async function ensureBroker(options: EnsureOptions): Promise<Ensured> {
   const { scope, introduction, signal } = options;
-  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const limits = limitsOf(options.limits ?? {}, options.env ?? process.env);
   const deadline = options.deadline ?? Deadline.after(DEFAULT_START_TIMEOUT_MS);
   prepareScopeDirectory(scope);
   const policy = policyOf(limits);
@@ -153,7 +154,7 @@ export function findBroker(
   introduction: Introduction,
   limits: Partial<BrokerLimits> = {},
 ): Promise<Seen> {
-  const policy = policyOf({ ...DEFAULT_LIMITS, ...limits });
+  const policy = policyOf(limitsOf(limits, process.env));
   return look(scope, introduction, policy, Deadline.after(HELLO_TIMEOUT_MS), new Course(), true);
 }
 
@@ -286,7 +287,7 @@ function throwIfCrashLoop(scopeDir: string): void {
   const { count, waitMs, reasons } = loop;
   throw new BrokerError(
     "crashLoop",
-    `The last ${count} brokers failed one after the other, the latest because: ${reasons[0]}. ` +
+    `The last ${count} brokers failed one after the other, the latest because: ${String(reasons[0])}. ` +
       `The next start is tried in ${Math.ceil(waitMs / 1000)} s.`,
     { details: { count, waitMs, reasons } },
   );

@@ -3,7 +3,7 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import type { Duplex } from "node:stream";
 import { BrokerError, messageOf } from "../base/errors.ts";
 import type { Deadline } from "../base/deadline.ts";
-import { deferred } from "../base/deferred.ts";
+import { deferred, type Deferred } from "../base/deferred.ts";
 import { neutralDirectory } from "../os/neutral-directory.ts";
 import { LineSplitter } from "../wire/line-splitter.ts";
 import { brokerProgram } from "./broker-program.ts";
@@ -29,31 +29,25 @@ export async function spawnBroker(
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
   const logPath = epochLogPath(order.scope.directory, order.claim.epoch);
-  const child = launch(order, logPath, env);
   const outcome = deferred<StartReport>();
-  child.once("error", outcome.reject);
-  child.once("exit", (code, signal) => outcome.reject(endedWithoutWord(code, signal, logPath)));
-  const pipe = child.stdio[REPORT_DESCRIPTOR] as Duplex;
-  readOneLine(pipe, outcome.resolve);
-  const stdin = child.stdin;
-  stdin?.on("error", () => {});
-  stdin?.end(`${JSON.stringify(order)}\n`);
+  let child: ChildProcess | undefined;
   try {
+    child = launch(order, logPath, env);
+    child.once("error", outcome.reject);
+    child.once("exit", (code, signal) => outcome.reject(endedWithoutWord(code, signal, logPath)));
+    // Without descriptors left, Node gives a child that has no streams, and tells why a little later.
+    readOneLine(child.stdio?.[REPORT_DESCRIPTOR] as Duplex | undefined, outcome);
+    child.stdin?.on("error", () => {});
+    child.stdin?.end(`${JSON.stringify(order)}\n`);
     const report = await deadline.race(outcome.promise, () => tooSlow(order.claim.epoch));
     if (report.state === "failed") throw BrokerError.fromJSON(report.error);
   } catch (error) {
-    throw BrokerError.is(error)
-      ? error
-      : new BrokerError(
-          "brokerStartFailed",
-          `The broker could not be started: ${messageOf(error)}.`,
-          {
-            cause: error,
-          },
-        );
+    if (BrokerError.is(error)) throw error;
+    const message = `The broker could not be started: ${messageOf(error)}.`;
+    throw new BrokerError("brokerStartFailed", message, { cause: error });
   } finally {
-    pipe.destroy();
-    child.unref();
+    (child?.stdio?.[REPORT_DESCRIPTOR] as Duplex | undefined)?.destroy();
+    child?.unref();
   }
 }
 
@@ -66,7 +60,7 @@ function launch(order: StartOrder, logPath: string, env: NodeJS.ProcessEnv): Chi
       detached: true,
       windowsHide: true,
       cwd: neutralDirectory(),
-      env: inheritable(env),
+      env: inheritable(env, scope.codexHome),
       stdio: ["pipe", log, log, "pipe"],
     });
   } finally {
@@ -74,24 +68,32 @@ function launch(order: StartOrder, logPath: string, env: NodeJS.ProcessEnv): Chi
   }
 }
 
-function inheritable(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+function inheritable(env: NodeJS.ProcessEnv, codexHome: string): NodeJS.ProcessEnv {
   const kept = { ...env };
   for (const name of NOT_INHERITED) delete kept[name];
+  // A relative path would lead elsewhere from where the app-server runs.
+  if (kept["CODEX_HOME"] !== undefined && kept["CODEX_HOME"] !== "") kept["CODEX_HOME"] = codexHome;
   // Under Electron, execPath is the application: this makes it behave as Node.
   if ("electron" in process.versions) kept["ELECTRON_RUN_AS_NODE"] = "1";
   return kept;
 }
 
-function readOneLine(pipe: Duplex, onReport: (report: StartReport) => void): void {
+function readOneLine(pipe: Duplex | undefined, outcome: Deferred<StartReport>): void {
   const splitter = new LineSplitter(
     {
-      onLine: (line) => onReport(JSON.parse(line.toString("utf8")) as StartReport),
+      onLine: (line) => {
+        try {
+          outcome.resolve(JSON.parse(line.toString("utf8")) as StartReport);
+        } catch (error) {
+          outcome.reject(error);
+        }
+      },
       onOversizedLine: () => {},
     },
     MAX_REPORT_BYTES,
   );
-  pipe.on("data", (chunk: Buffer) => splitter.push(chunk));
-  pipe.on("error", () => {});
+  pipe?.on("data", (chunk: Buffer) => splitter.push(chunk));
+  pipe?.on("error", () => {});
 }
 
 function endedWithoutWord(

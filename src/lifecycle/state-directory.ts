@@ -23,8 +23,12 @@ export function stateDirectory(env: NodeJS.ProcessEnv = process.env): StateDirec
   return { path: path.join(home(), ...placeBelowHome(env)), overridden: false };
 }
 
+export function formatDirectory(stateDir: string): string {
+  return path.join(stateDir, FORMAT);
+}
+
 export function scopeDirectory(stateDir: string, scopeKey: string): string {
-  return path.join(stateDir, FORMAT, scopeKey);
+  return path.join(formatDirectory(stateDir), scopeKey);
 }
 
 function placeBelowHome(env: NodeJS.ProcessEnv): string[] {

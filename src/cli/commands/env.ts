@@ -1,0 +1,29 @@
+import { EXIT, type ExitCode } from "../../base/errors.ts";
+import { connectBroker } from "../../client/connect.ts";
+import { clientInfo, wantedScope, wantedStart } from "../workspace/wanted.ts";
+import type { envOptions } from "../commands.ts";
+import type { Given } from "../line/given.ts";
+import { out } from "../output/output.ts";
+
+export async function execute(given: Given<typeof envOptions>): Promise<ExitCode> {
+  const client = await connectBroker({
+    ...wantedScope(given),
+    ...wantedStart(given),
+    clientInfo: clientInfo("env"),
+  });
+  const { current, endpoint } = client.record;
+  client.close();
+  const variables = { CODEX_COMPANION_APP_SERVER_ENDPOINT: `unix:${current ?? endpoint}` };
+  if (given.has("json")) out.json(variables);
+  else {
+    for (const [name, value] of Object.entries(variables)) {
+      out.line(`export ${name}=${quoted(value)}`);
+    }
+  }
+  return EXIT.ok;
+}
+
+/** For a POSIX shell: nothing in it means anything. */
+function quoted(value: string): string {
+  return `'${value.replaceAll("'", `'\\''`)}'`;
+}

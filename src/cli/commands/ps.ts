@@ -1,0 +1,121 @@
+import { EXIT, type ExitCode } from "../../base/errors.ts";
+import { Deadline } from "../../base/deadline.ts";
+import { takeCensus, type Counted, type ScopeCensus } from "../../lifecycle/census.ts";
+import { makeContact } from "../../lifecycle/contact.ts";
+import type { EndedRecord } from "../../lifecycle/epoch-file.ts";
+import { stateDirectory } from "../../lifecycle/state-directory.ts";
+import type { BrokerStatus } from "../../wire/broker-protocol.ts";
+import { askStatus, introductionOf } from "../workspace/ask.ts";
+import type { psOptions } from "../commands.ts";
+import type { Given } from "../line/given.ts";
+import { ago, bytes, duration } from "../output/amounts.ts";
+import { out } from "../output/output.ts";
+import { printableLine } from "../output/printable.ts";
+import { table } from "../output/table.ts";
+
+/** A healthy broker answers in milliseconds; ten that do not must not make ten waits of it. */
+const ANSWER_WITHIN_MS = 1_500;
+
+const SHOWN_ENDS = 5;
+
+/** One broker, as it reports itself, or as its file does where it does not answer. */
+interface Row {
+  readonly scope: string;
+  readonly workspace: string;
+  readonly epoch: number;
+  readonly state: string;
+  readonly pid: number;
+  readonly ageMs: number;
+  readonly sessions: number | null;
+  readonly turns: number | null;
+  readonly rssBytes: number | null;
+}
+
+export async function execute(given: Given<typeof psOptions>): Promise<ExitCode> {
+  const stateDir = stateDirectory().path;
+  const census = takeCensus(stateDir);
+  const rows = await Promise.all(
+    census.flatMap((scope) => scope.brokers.map((one) => rowOf(scope, one))),
+  );
+  const ended = census
+    .filter(({ brokers }) => brokers.length === 0)
+    .flatMap(lastEnd)
+    .toSorted((a, b) => Date.parse(b.at) - Date.parse(a.at))
+    .slice(0, SHOWN_ENDS);
+  if (given.has("json")) out.json({ stateDir, brokers: rows, ended });
+  else print(rows, ended);
+  return EXIT.ok;
+}
+
+async function rowOf({ key }: ScopeCensus, { record }: Counted): Promise<Row> {
+  const known = {
+    scope: key,
+    workspace: record.workspace,
+    epoch: record.epoch,
+    pid: record.broker.pid,
+    ageMs: Math.max(0, Date.now() - Date.parse(record.startedAt)),
+  };
+  const status = await statusOf({ record, liveness: "alive" });
+  if (status === undefined) {
+    return { ...known, state: "silent", sessions: null, turns: null, rssBytes: null };
+  }
+  const { state, sessions, turns, rssBytes } = status;
+  return { ...known, state, sessions: sessions.length, turns: turns.length, rssBytes };
+}
+
+async function statusOf({ record }: Counted): Promise<BrokerStatus | undefined> {
+  const { link } = await makeContact(
+    record,
+    introductionOf("ps"),
+    Deadline.after(ANSWER_WITHIN_MS),
+  );
+  if (link === undefined) return undefined;
+  try {
+    return await askStatus(link.connection);
+  } catch {
+    return undefined;
+  } finally {
+    link.connection.close();
+  }
+}
+
+interface LastEnd {
+  readonly scope: string;
+  readonly workspace: string | null;
+  readonly epoch: number;
+  readonly at: string;
+  readonly reason: string;
+  readonly abnormal: boolean;
+}
+
+function lastEnd({ key, epochs }: ScopeCensus): LastEnd[] {
+  const [newest] = epochs;
+  if (newest?.state !== "read" || newest.record.state !== "ended") return [];
+  const { epoch, workspace, at, reason, abnormal }: EndedRecord = newest.record;
+  return [{ scope: key, workspace: workspace ?? null, epoch, at, reason, abnormal }];
+}
+
+function print(rows: readonly Row[], ended: readonly LastEnd[]): void {
+  if (rows.length === 0) out.line(`${out.paint("dim", "○")} no broker is running`);
+  else {
+    const cells = rows.map((row) => [
+      printableLine(row.workspace),
+      String(row.epoch),
+      row.state,
+      String(row.pid),
+      duration(row.ageMs),
+      row.sessions === null ? "–" : String(row.sessions),
+      row.turns === null ? "–" : String(row.turns),
+      row.rssBytes === null ? "–" : bytes(row.rssBytes),
+    ]);
+    const heads = ["workspace", "epoch", "state", "process", "age", "sessions", "turns", "memory"];
+    for (const line of table(heads, cells, out)) out.line(line);
+  }
+  for (const { workspace, epoch, at, reason } of ended) {
+    const when = ago(Math.max(0, Date.now() - Date.parse(at)));
+    const where = printableLine(workspace ?? "unknown workspace");
+    out.line(
+      out.paint("dim", `  ended ${when}: ${where}, epoch ${epoch}: ${printableLine(reason)}`),
+    );
+  }
+}

@@ -1,0 +1,52 @@
+import { readdirSync } from "node:fs";
+import path from "node:path";
+import { errnoOf } from "../base/errors.ts";
+import { unusable } from "../os/private-directory.ts";
+import { livenessOf, type Liveness } from "../os/process-identity.ts";
+import { listEpochs, readEpoch, type EpochReading, type ServingRecord } from "./epoch-file.ts";
+import { formatDirectory } from "./state-directory.ts";
+
+/** One scope that has ever had a broker here. */
+export interface ScopeCensus {
+  /** Hash of the scope; names its directory. */
+  readonly key: string;
+  readonly directory: string;
+  /** The newest epoch first. */
+  readonly epochs: readonly EpochReading[];
+  /** Brokers that hold an epoch and are not proven gone, the newest first. */
+  readonly brokers: readonly Counted[];
+}
+
+export interface Counted {
+  readonly record: ServingRecord;
+  readonly liveness: Exclude<Liveness, "gone">;
+}
+
+/**
+ * Every scope of this user, from the files alone: nobody is asked and nothing is changed.
+ *
+ * @throws BrokerError `stateDirUnusable` when the directory is there but cannot be read.
+ */
+export function takeCensus(stateDir: string): ScopeCensus[] {
+  const format = formatDirectory(stateDir);
+  return namesIn(format).map((key) => {
+    const directory = path.join(format, key);
+    const epochs = listEpochs(directory).flatMap((epoch) => readEpoch(directory, epoch) ?? []);
+    return { key, directory, epochs, brokers: epochs.flatMap(brokerIn) };
+  });
+}
+
+function brokerIn(reading: EpochReading): Counted[] {
+  if (reading.state !== "read" || reading.record.state !== "serving") return [];
+  const liveness = livenessOf(reading.record.broker);
+  return liveness === "gone" ? [] : [{ record: reading.record, liveness }];
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory).filter((name) => /^[0-9a-f]{32}$/.test(name));
+  } catch (cause) {
+    if (errnoOf(cause) === "ENOENT") return [];
+    throw unusable(directory, cause);
+  }
+}
