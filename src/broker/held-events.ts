@@ -42,6 +42,7 @@ export class HeldEvents {
 
   clear(): void {
     clearTimeout(this.#timer);
+    this.#timer = undefined;
     this.#threads.clear();
   }
 

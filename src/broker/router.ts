@@ -467,7 +467,9 @@ function threadOfNotification(frame: NotificationFrame): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
+/** A thread starts MCP servers and asks the user's shell for its settings; a turn runs commands. */
 function startsProcess(frame: NotificationFrame): boolean {
+  if (frame.method === "thread/started") return true;
   const item =
     frame.method === "item/started" && isRecord(frame.params) ? frame.params["item"] : undefined;
   return isRecord(item) && item["type"] === "commandExecution";

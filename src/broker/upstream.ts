@@ -43,7 +43,7 @@ export interface UpstreamRequest {
   readonly method: string;
   /** Milliseconds it may take from being sent; Infinity for what may run as long as the app-server lives. */
   readonly limitMs: number;
-  /** Goes past everyone who waits. */
+  /** Goes past everyone who waits, once the app-server takes anything at all. */
   readonly urgent?: boolean;
 }
 
@@ -124,9 +124,10 @@ export class Upstream {
     this.#send?.(line);
   }
 
-  /** A session has gone: what it still had waiting is dropped unsent. */
+  /** A session has gone: what it still had waiting is settled unsent. */
   withdraw(owner: object): void {
-    this.#window.withdraw(owner);
+    const cause = new BrokerError("connectionClosed", "The session that asked has gone.");
+    for (const pending of this.#window.withdraw(owner)) pending.settle(cause);
   }
 
   receive(line: Buffer): void {
@@ -155,11 +156,12 @@ export class Upstream {
     const all = [...this.#pending.values(), ...this.#window.withdrawAll()];
     this.#pending.clear();
     for (const pending of all) pending.settle(cause);
+    this.#events.onAllAnswered();
   }
 
   #admit(pending: Pending, urgent = false): void {
     if (this.#end !== undefined) return pending.settle(this.#end);
-    if (urgent) return this.#dispatch(pending);
+    if (urgent && this.#send !== undefined) return this.#dispatch(pending);
     this.#window.push(pending.owner, pending);
     this.#pump();
   }

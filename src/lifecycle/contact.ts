@@ -113,7 +113,8 @@ function isHello(value: unknown): value is BrokerHello {
 
 async function openSocket(endpoint: string, deadline: Deadline): Promise<Socket> {
   const opened = deferred<Socket>();
-  const socket = connect(endpoint);
+  // As a path in any case: Node would take a text of digits for a port.
+  const socket = connect({ path: endpoint });
   socket.once("connect", () => opened.resolve(socket));
   socket.once("error", opened.reject);
   try {

@@ -136,6 +136,8 @@ async function startBroker(
 function writeUpFailedStart(scopeDir: string, claim: ClaimedRecord, error: BrokerError): void {
   const reading = readEpoch(scopeDir, claim.epoch);
   if (reading?.state !== "read" || reading.record.state !== "claimed") return;
+  // Somebody may have emptied the directory and claimed this number anew.
+  if (reading.record.token !== claim.token) return;
   publishEpoch(scopeDir, {
     ...claim,
     state: "ended",

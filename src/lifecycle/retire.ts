@@ -3,7 +3,7 @@ import { Deadline, monotonicMs } from "../base/deadline.ts";
 import { trace } from "../base/trace.ts";
 import { BROKER_VERSION } from "../base/version.ts";
 import { removeIfThere } from "../os/atomic-file.ts";
-import { livenessOf, type ProcessIdentity } from "../os/process-identity.ts";
+import { livenessOf, ownIdentity, type ProcessIdentity } from "../os/process-identity.ts";
 import { killTreeProven } from "../os/kill-tree.ts";
 import { killProven } from "../os/verified-kill.ts";
 import { makeContact, type Introduction } from "./contact.ts";
@@ -13,6 +13,7 @@ import {
   publishEpoch,
   readEpoch,
   type ClaimedRecord,
+  type EpochRecord,
   type ServingRecord,
 } from "./epoch-file.ts";
 
@@ -48,44 +49,40 @@ export class Retirement {
     clearTimeout(this.#timer);
   }
 
+  /** For as long as the broker lives: a slow predecessor may publish its record at any time. */
   #schedule(ms: number): void {
     if (this.#closed) return;
     this.#timer = setTimeout(() => {
-      this.#look().then(
-        (more) => (more ? this.#schedule(LOOK_EVERY_MS) : undefined),
-        (error: unknown) => {
-          trace("warn", "retire.failed", { error: String(error) });
-          this.#schedule(LOOK_EVERY_MS);
-        },
-      );
+      this.#look()
+        .catch((error: unknown) => trace("warn", "retire.failed", { error: String(error) }))
+        .finally(() => this.#schedule(LOOK_EVERY_MS));
     }, ms);
   }
 
-  /** @returns whether a predecessor is left to be watched. */
-  async #look(): Promise<boolean> {
+  async #look(): Promise<void> {
     const older = listEpochs(this.#scopeDir).filter((epoch) => epoch < this.#epoch);
     for (const epoch of older.slice(KEPT_EPOCHS)) forgetEpoch(this.#scopeDir, epoch);
-    let left = false;
     for (const epoch of older) {
       const reading = readEpoch(this.#scopeDir, epoch);
-      if (reading?.state !== "read" || reading.record.state === "ended") continue;
-      if (await this.#attend(reading.record)) left = true;
+      if (reading?.state === "read") await this.#attend(reading.record);
     }
-    return left;
   }
 
-  /** @returns whether it must be looked at again. */
-  async #attend(record: ClaimedRecord | ServingRecord): Promise<boolean> {
-    const who = record.state === "serving" ? record.broker : record.claimant;
-    const liveness = livenessOf(who);
-    if (liveness === "gone") {
-      this.#bury(record, `process ${who.pid} is gone and left no word`);
-      return false;
+  async #attend(record: EpochRecord): Promise<void> {
+    if (record.state === "ended") return;
+    if (record.state === "claimed") {
+      // Of a claim of this boot a broker may come yet, and one that is named nowhere cannot be proven gone.
+      if (ofAnotherBoot(record.claimant)) this.#bury(record, "the system was started anew");
+      return;
     }
-    // A claimant is a client at work on something else by now; and nobody can be proven from elsewhere.
-    if (record.state === "claimed" || liveness === "unknown") return false;
-    if (await this.#answers(record)) return true;
-    return this.#endIfSilentTooLong(record);
+    const { broker } = record;
+    const liveness = livenessOf(broker);
+    if (liveness === "gone") {
+      return this.#bury(record, `process ${broker.pid} is gone and left no word`);
+    }
+    // Nobody can be proven from elsewhere.
+    if (liveness === "unknown" || (await this.#answers(record))) return;
+    this.#endIfSilentTooLong(record);
   }
 
   async #answers(record: ServingRecord): Promise<boolean> {
@@ -99,25 +96,29 @@ export class Retirement {
     return contact.kind === "hello";
   }
 
-  #endIfSilentTooLong(record: ServingRecord): boolean {
+  #endIfSilentTooLong(record: ServingRecord): void {
     const now = monotonicMs();
     const since = this.#silentSince.get(record.epoch) ?? now;
     this.#silentSince.set(record.epoch, since);
-    if (now - since < END_AFTER_SILENCE_MS) return true;
+    if (now - since < END_AFTER_SILENCE_MS) return;
     trace("warn", "retire.ending", { epoch: record.epoch, pid: record.broker.pid });
     const outcome = killProven(record.broker, "SIGKILL");
-    if (outcome === "unproven") return false;
+    if (outcome === "unproven") return void this.#silentSince.delete(record.epoch);
     endOrphan(record.appServer);
     this.#bury(record, `it neither answered nor ended, and was ended by epoch ${this.#epoch}`);
-    return false;
   }
 
-  #bury(record: ClaimedRecord | ServingRecord, reason: string): void {
+  /** Its writer is proven gone, so what the file says now is its last word. */
+  #bury({ epoch, token }: ClaimedRecord | ServingRecord, reason: string): void {
+    const reading = readEpoch(this.#scopeDir, epoch);
+    if (reading?.state !== "read" || reading.record.token !== token) return;
+    const { record } = reading;
+    if (record.state === "ended") return;
     if (record.state === "serving") {
       removeSocketOf(record);
       endOrphan(record.appServer);
     }
-    trace("info", "retire.wroteObituary", { epoch: record.epoch, reason });
+    trace("info", "retire.wroteObituary", { epoch, reason });
     publishEpoch(this.#scopeDir, {
       ...record,
       state: "ended",
@@ -136,6 +137,12 @@ const introduction: Introduction = {
   capabilities: {},
   handlers: {},
 };
+
+/** Nothing of another boot runs any more, whether it is named or not. */
+function ofAnotherBoot({ hostId, bootId }: ProcessIdentity): boolean {
+  const here = ownIdentity();
+  return hostId === here.hostId && bootId !== null && bootId !== here.bootId;
+}
 
 /** An app-server ends when its broker has gone; one that is stopped or stuck does not notice. */
 function endOrphan(appServer: ProcessIdentity | null): void {

@@ -18,16 +18,18 @@ export class LineChannel {
   readonly #streams: Streams;
   readonly #events: LineChannelEvents;
   #ended = false;
+  #destroyed = false;
   #corked = false;
 
   constructor(streams: Streams, events: LineChannelEvents, maxLineBytes: number) {
     this.#streams = streams;
     this.#events = events;
-    // One piece may hold many lines, and the first of them may be the end of it all.
+    // One piece may hold many lines, and the first of them may be the end of it all. The end of the
+    // other direction alone is not: what a child has written before it ended is still read.
     const splitter = new LineSplitter(
       {
-        onLine: (line) => (this.#ended ? undefined : events.onLine(line)),
-        onOversizedLine: (limit) => (this.#ended ? undefined : events.onOversizedLine(limit)),
+        onLine: (line) => (this.#destroyed ? undefined : events.onLine(line)),
+        onOversizedLine: (limit) => (this.#destroyed ? undefined : events.onOversizedLine(limit)),
       },
       maxLineBytes,
     );
@@ -72,6 +74,7 @@ export class LineChannel {
 
   /** Ends both directions now; what is queued is lost. */
   destroy(): void {
+    this.#destroyed = true;
     this.#streams.writable.destroy();
     this.#streams.readable.destroy();
     this.#end(undefined);

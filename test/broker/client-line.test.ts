@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { decodeClientLine } from "../../src/broker/client-line.ts";
 import { decodeFrame } from "../../src/wire/frame.ts";

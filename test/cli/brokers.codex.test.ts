@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { pause } from "../../src/base/deadline.ts";
+import { eventually } from "../support/eventually.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { livingBrokers } from "../support/stop-brokers.ts";
 import { makeWorld } from "../support/world.ts";
@@ -54,10 +56,12 @@ describe("ensure", () => {
     const variable = "CODEX_COMPANION_BROKER_MAX_AGE_HOURS";
     const epoch = async (args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<unknown> =>
       lastJson((await cli(world, ["ensure", "--json", ...args], { env })).stdout)["epoch"];
+    const hundredMs = "0.000028";
     expect(await epoch([])).toBe(1);
-    expect(await epoch(["--max-age", "0.0000001"])).toBe(2);
-    expect(await epoch([], { [variable]: "0.0000001" })).toBe(3);
-    expect(await epoch(["--max-age", "0"], { [variable]: "0.0000001" })).toBe(3);
+    await pause(100);
+    expect(await epoch(["--max-age", "0"], { [variable]: hundredMs })).toBe(1);
+    expect(await epoch(["--max-age", "1"], { [variable]: hundredMs })).toBe(1);
+    expect(await epoch([], { [variable]: hundredMs })).toBeGreaterThan(1);
     const refused = await cli(world, ["ensure"], { env: { [variable]: "six" } });
     expect(refused.code).toBe(2);
     expect(refused.stderr).toContain(variable);
@@ -67,7 +71,7 @@ describe("ensure", () => {
   test("--idle-timeout ends a broker that nobody uses, and the log says so", async () => {
     await using world = await makeWorld();
     await cli(world, ["ensure", "--idle-timeout", "0.1"]);
-    while (livingBrokers(world.stateDir).length > 0) await new Promise((go) => setTimeout(go, 10));
+    await eventually(() => livingBrokers(world.stateDir).length === 0, "the broker ends");
     const status = lastJson((await cli(world, ["status", "--json"])).stdout);
     expect(status).toMatchObject({ state: "absent", reason: "the last broker has ended: idle" });
   });
@@ -129,7 +133,7 @@ describe("stop", () => {
   test("F29: lets a running turn finish, says that it does, and gives up waiting in time", async () => {
     await using world = await makeWorld();
     const run = startCli(world, ["run", "-q", "hold: gate ;; say: finished"]);
-    while (world.model.requests.inFlight < 1) await new Promise((go) => setTimeout(go, 5));
+    await eventually(() => world.model.requests.inFlight === 1, "the model is asked");
     const impatient = await cli(world, ["stop", "--timeout", "0.2"]);
     expect(impatient.code).toBe(5);
     expect(impatient.stderr).toContain("waits for 1 running turn");
@@ -143,11 +147,49 @@ describe("stop", () => {
   test("--force interrupts a running turn", async () => {
     await using world = await makeWorld();
     const run = startCli(world, ["run", "--json", "silence"]);
-    while (world.model.requests.inFlight < 1) await new Promise((go) => setTimeout(go, 5));
+    await eventually(() => world.model.requests.inFlight === 1, "the model is asked");
     expect((await cli(world, ["stop", "--force"])).code).toBe(0);
     const { code, stdout } = await run.ended;
     expect(code).toBe(130);
     expect(lastJson(stdout)).toMatchObject({ status: "interrupted" });
+  });
+});
+
+describe("rotate", () => {
+  test("F29: replaces the broker, and a running turn finishes in the older one", async () => {
+    await using world = await makeWorld();
+    const run = startCli(world, ["run", "-q", "hold: gate ;; say: finished"]);
+    await eventually(() => world.model.requests.inFlight === 1, "the model is asked");
+    const rotated = lastJson((await cli(world, ["rotate", "--json"])).stdout);
+    expect(rotated).toMatchObject({ epoch: 2, state: "serving" });
+    const listed = lastJson((await cli(world, ["ps", "--json"])).stdout);
+    expect(listed["brokers"]).toEqual([
+      expect.objectContaining({ epoch: 2, state: "serving", turns: 0 }),
+      expect.objectContaining({ epoch: 1, state: "draining", turns: 1 }),
+    ]);
+    world.model.release("gate");
+    expect(await run.ended).toMatchObject({ code: 0, stdout: "finished\n" });
+  });
+});
+
+describe("ps", () => {
+  test("lists the brokers of all workspaces, and how others ended", async () => {
+    await using world = await makeWorld();
+    await cli(world, ["ensure"]);
+    await cli(world, ["ensure", "--label", "other"]);
+    await cli(world, ["stop", "--label", "other"]);
+    const { stdout } = await cli(world, ["ps"], { cwd: "/" });
+    expect(stdout).toMatch(/workspace +epoch +state +process/);
+    expect(stdout).toMatch(/work +1 +serving/);
+    expect(stdout).toMatch(/ended .* ago: .*, epoch 1: stopped/);
+  });
+});
+
+describe("env", () => {
+  test("exports a path that leads to the broker", async () => {
+    await using world = await makeWorld();
+    const { stdout } = await cli(world, ["env"]);
+    expect(stdout).toMatch(/^export CODEX_COMPANION_APP_SERVER_ENDPOINT='unix:\/.*\.current'\n$/);
   });
 });
 
@@ -172,7 +214,7 @@ describe("logs", () => {
     await using world = await makeWorld();
     const ensured = lastJson((await cli(world, ["ensure", "--json"])).stdout);
     process.kill((ensured["appServer"] as { pid: number }).pid, "SIGKILL");
-    while (livingBrokers(world.stateDir).length > 0) await new Promise((go) => setTimeout(go, 10));
+    await eventually(() => livingBrokers(world.stateDir).length === 0, "the broker ends");
     expect(lastJson((await cli(world, ["logs"])).stdout)).toMatchObject({
       obituary: {
         reason: expect.stringContaining("was ended by SIGKILL") as string,
@@ -269,7 +311,7 @@ describe("serve", () => {
     const serve = startCli(world, ["serve"]);
     await serve.shows(/appServer\.started/, "stdout");
     const run = startCli(world, ["run", "--json", "silence"]);
-    while (world.model.requests.inFlight < 1) await new Promise((go) => setTimeout(go, 5));
+    await eventually(() => world.model.requests.inFlight === 1, "the model is asked");
     serve.child.kill("SIGINT");
     await serve.shows(/waiting for 1 running turn/);
     serve.child.kill("SIGINT");
@@ -282,7 +324,7 @@ describe("serve", () => {
     await cli(world, ["ensure"]);
     const serve = startCli(world, ["serve", "--replace"]);
     await serve.shows(/appServer\.started/, "stdout");
-    while (livingBrokers(world.stateDir).length > 1) await new Promise((go) => setTimeout(go, 10));
+    await eventually(() => livingBrokers(world.stateDir).length === 1, "the broker ends");
     expect(lastJson((await cli(world, ["status", "--json"])).stdout)["epoch"]).toBe(2);
     serve.child.kill("SIGTERM");
     expect((await serve.ended).code).toBe(0);

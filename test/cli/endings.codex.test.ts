@@ -2,6 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { monotonicMs } from "../../src/base/deadline.ts";
+import { eventually } from "../support/eventually.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { livingBrokers } from "../support/stop-brokers.ts";
 import { makeWorld, type World } from "../support/world.ts";
@@ -85,7 +86,7 @@ describe("run: a turn that does not complete", () => {
   test("SIGINT before there is a broker ends it at once", async () => {
     await using world = await makeWorld();
     const program = startCli(world, ["run", "--json", "say: hi"]);
-    while (livingBrokers(world.stateDir).length === 0) await new Promise((go) => setTimeout(go, 2));
+    await eventually(() => livingBrokers(world.stateDir).length === 1, "a broker starts");
     program.child.kill("SIGINT");
     const { code, stdout } = await program.ended;
     expect(code).toBe(130);
@@ -190,7 +191,7 @@ test("CODEX_BROKER_DEBUG=1 shows the stack of what went wrong, and nothing else 
 
 async function midTurn(world: World, args: readonly string[]): Promise<Program> {
   const program = startCli(world, args);
-  while (world.model.requests.inFlight < 1) await new Promise((go) => setTimeout(go, 2));
+  await eventually(() => world.model.requests.inFlight === 1, "the model is asked");
   await program.shows(/./, args.includes("--json") ? "stdout" : "stderr");
   return program;
 }

@@ -75,13 +75,18 @@ export class Program {
   }
 }
 
+/** Codex runs the user's shell profile once a thread; the one of whoever runs these tests is not ours. */
+export function privateEnvironment(world: World): NodeJS.ProcessEnv {
+  return { ...world.env, HOME: world.home.path };
+}
+
 export function startCli(
   world: World,
   args: readonly string[],
   options: StartOptions = {},
 ): Program {
   const cwd = options.cwd ?? world.workspace;
-  const env = { ...world.env, PWD: cwd, ...options.env };
+  const env = { ...privateEnvironment(world), PWD: cwd, ...options.env };
   const program = new Program(process.execPath, [CLI, ...args], env, cwd);
   if (options.openStdin !== true) program.child.stdin.end(options.stdin ?? "");
   return program;

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import type { World } from "../support/world.ts";
-import { CLI, Program } from "./program.ts";
+import { CLI, privateEnvironment, Program } from "./program.ts";
 
 const PROGRAM = "script";
 
@@ -18,7 +18,7 @@ export function startOnTerminal(
 ): Program {
   const words = [process.execPath, CLI, ...args].map(quoted).join(" ");
   const command = `stty cols ${terminal.columns} rows 24; exec ${words}`;
-  const { NO_COLOR: _no, FORCE_COLOR: _force, TMUX: _tmux, ...env } = world.env;
+  const { NO_COLOR: _no, FORCE_COLOR: _force, TMUX: _tmux, ...env } = privateEnvironment(world);
   return new Program(
     PROGRAM,
     ["--quiet", "--return", "--flush", "--command", command, "/dev/null"],

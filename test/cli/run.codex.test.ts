@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { makeWorld } from "../support/world.ts";
 import { cli, jsonLines, lastJson, startCli } from "./program.ts";
@@ -196,7 +197,7 @@ test("two runs at once share one app-server, and status shows both", async () =>
   await using world = await makeWorld();
   const one = startCli(world, ["run", "-q", "hold: gate ;; say: one"]);
   const two = startCli(world, ["run", "-q", "hold: gate ;; say: two"]);
-  while (world.model.requests.inFlight < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+  await eventually(() => world.model.requests.inFlight === 2, "the model is asked");
   const status = lastJson((await cli(world, ["status", "--json"])).stdout);
   expect(status["sessions"]).toEqual(
     expect.arrayContaining([

@@ -130,8 +130,9 @@ describe("what a turn had started", () => {
       const client = await world.connect();
       const turn = client.runTurn({ prompt: "shell: sleep 600 & sleep 601" });
       turn.result.catch(() => {});
-      for await (const event of turn)
-        if (event.type === "item.started") if (event.item.type === "commandExecution") break;
+      for await (const event of turn) {
+        if (event.type === "item.started" && event.item.type === "commandExecution") break;
+      }
       const sleepers = (): string[] =>
         (listProcesses() ?? [])
           .filter(({ comm, pid }) => comm === "sleep" && cwdOf(pid) === world.workspace)

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { BrokerError } from "../../src/base/errors.ts";
 import {
@@ -240,8 +240,9 @@ function* everyContact(): Generator<Contact> {
   for (const forMs of [0, 7_999, 8_000, 8_001]) yield { kind: "silent", forMs };
   for (const state of STATES) {
     for (const protocol of [BROKER_PROTOCOL - 1, BROKER_PROTOCOL, BROKER_PROTOCOL + 1]) {
-      for (const unansweredMs of [0, 1, 7_999, 8_000])
+      for (const unansweredMs of [0, 1, 7_999, 8_000]) {
         yield hello({ state, protocol, unansweredMs });
+      }
     }
   }
 }

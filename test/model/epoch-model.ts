@@ -7,6 +7,7 @@ import {
   type Counted,
   type Faults,
   type Shape,
+  type Task,
 } from "./epoch-state.ts";
 import type { Model, Step } from "./explorer.ts";
 
@@ -34,6 +35,8 @@ export interface Rules {
   readonly removesAtEnd: "nothing" | "the newest file";
   /** Whose obituary a successor writes. */
   readonly obituary: "the proven gone" | "any predecessor" | "abandoned claims too";
+  /** Once the writer is proven gone, a successor reads the file again: it may have had a last word. */
+  readonly readsAfterProof: boolean;
   /** The current broker looks after its predecessors for as long as it lives. */
   readonly keepsWatching: boolean;
   /** A predecessor is signalled only when it does not answer. */
@@ -58,6 +61,7 @@ export const PROTOCOL: Rules = {
   stepsDownForLostFile: true,
   removesAtEnd: "nothing",
   obituary: "the proven gone",
+  readsAfterProof: true,
   keepsWatching: true,
   signalsOnlySilent: true,
   signal: "through a handle",
@@ -205,6 +209,7 @@ class Steps {
     switch (now.file(epoch)) {
       case FILE.none:
       case FILE.ended:
+      case FILE.buried:
         return supersede("a contender sees an obituary");
       case FILE.claimed:
         if (now.at(holder) === AT.crashed) return supersede("a contender sees the claimant gone");
@@ -332,6 +337,8 @@ class Steps {
       case BROKER.draining:
         this.#ends(owner, epoch);
         return this.#finishesTask(owner, epoch);
+      case BROKER.ended:
+        return this.#due("the broker exits", epoch, (next) => leave(next, owner, epoch));
       case BROKER.none:
       case BROKER.gone:
         return;
@@ -388,12 +395,13 @@ class Steps {
     const now = this.#now;
     const removes = this.#rules.removesAtEnd === "the newest file" ? now.newest : 0;
     this.#due(
-      "the broker has ended",
+      "the broker writes its obituary",
       epoch,
       (next) => {
         if (next.says(epoch, FILE.serving, owner)) next.write(epoch, FILE.ended, owner);
         if (removes > 0) next.write(removes, FILE.none, 0);
-        leave(next, owner, epoch);
+        next.setPhase(owner, epoch, BROKER.ended);
+        next.setTask(owner, epoch, TASK.none);
       },
       removes === 0 || (removes === epoch && now.holder(epoch) === owner)
         ? undefined
@@ -410,7 +418,7 @@ class Steps {
     let left = false;
     for (let older = 1; older < epoch; older += 1) {
       if (this.#attends(owner, epoch, older)) left = true;
-      if (now.file(older) === FILE.ended) {
+      if (now.file(older) === FILE.ended || now.file(older) === FILE.buried) {
         this.#fault("forgotten", "an obituary is cleared away", older, (next) =>
           next.write(older, FILE.none, 0),
         );
@@ -427,41 +435,63 @@ class Steps {
     const now = this.#now;
     const target = now.holder(older);
     const { obituary } = this.#rules;
-    const bury = (label: string): void =>
-      this.#due(label, older, (next) => next.setTask(owner, epoch, TASK.bury, older, target));
     switch (now.file(older)) {
       case FILE.none:
       case FILE.ended:
+      case FILE.buried:
         return false;
       case FILE.claimed:
         // A broker may still come of it, and nobody can prove that one who is named nowhere is gone.
         if (obituary === "the proven gone") return false;
         if (obituary === "abandoned claims too" && now.at(target) !== AT.crashed) return false;
-        bury("a successor finds the claimant gone");
+        this.#due("a successor finds the claimant gone", older, (next) =>
+          next.setTask(owner, epoch, TASK.bury, older, target),
+        );
         return true;
       case FILE.serving:
-        if (!now.lives(target, older)) bury("a successor proves the broker gone");
-        else if (obituary === "any predecessor") bury("a successor takes the broker for gone");
-        this.#identifies(owner, epoch, older);
+        // To look at one that answers changes nothing, so the model leaves it out.
+        if (now.lives(target, older) && !now.brokerSleeps(target, older)) {
+          if (this.#rules.signalsOnlySilent && obituary !== "any predecessor") return true;
+        }
+        this.#due("a successor reads the record", older, (next) =>
+          next.setTask(owner, epoch, TASK.prove, older, target),
+        );
         return true;
     }
   }
 
-  /** The handle is opened first and the identity read after, so what follows hits this process or none. */
-  #identifies(owner: number, epoch: number, older: number): void {
+  /** Takes a look at the process, through a handle that was opened before: what follows hits it or nobody. */
+  #proves(owner: number, epoch: number): void {
     const now = this.#now;
-    const target = now.holder(older);
-    const { signal, signalsOnlySilent } = this.#rules;
-    const silent = now.lives(target, older) && now.brokerSleeps(target, older);
-    const answers = now.lives(target, older) && !now.brokerSleeps(target, older);
-    // Without a check, whoever bears the pid now passes for the broker.
-    const mistaken = signal === "by number" && now.pidReused(target, older);
-    if (!silent && !mistaken && !(answers && !signalsOnlySilent)) return;
-    this.#due(
-      "a successor identifies the silent broker",
-      older,
-      (next) => next.setTask(owner, epoch, TASK.signal, older, target),
-      answers ? "a broker that answers was taken for a silent one" : undefined,
+    const older = now.taskEpoch(owner, epoch);
+    const target = now.taskOwner(owner, epoch);
+    const { obituary, readsAfterProof, signal, signalsOnlySilent } = this.#rules;
+    const decide = (label: string, task: Task, breach?: string): void =>
+      this.#due(
+        label,
+        older,
+        (next) =>
+          task === TASK.none
+            ? next.setTask(owner, epoch, task)
+            : next.setTask(owner, epoch, task, older, target),
+        breach,
+      );
+    if (!now.lives(target, older) || obituary === "any predecessor") {
+      // Without a check, whoever bears the pid now passes for the broker.
+      if (signal === "by number" && now.pidReused(target, older)) {
+        return decide("a successor takes a stranger for the broker", TASK.signal);
+      }
+      const hadLastWord = readsAfterProof && !now.says(older, FILE.serving, target);
+      return decide("a successor finds the broker gone", hadLastWord ? TASK.none : TASK.bury);
+    }
+    if (now.brokerSleeps(target, older)) {
+      return decide("a successor identifies the silent broker", TASK.signal);
+    }
+    if (signalsOnlySilent) return decide("a successor gets an answer", TASK.none);
+    decide(
+      "a successor has no patience with the broker",
+      TASK.signal,
+      "a broker that answers was taken for a silent one",
     );
   }
 
@@ -469,6 +499,8 @@ class Steps {
     switch (this.#now.task(owner, epoch)) {
       case TASK.none:
         return;
+      case TASK.prove:
+        return this.#proves(owner, epoch);
       case TASK.bury:
         return this.#buries(owner, epoch);
       case TASK.signal:
@@ -477,20 +509,26 @@ class Steps {
   }
 
   #buries(owner: number, epoch: number): void {
-    const now = this.#now;
-    const older = now.taskEpoch(owner, epoch);
-    const target = now.taskOwner(owner, epoch);
-    // Whoever stands in the file now, or is about to put itself there.
-    const living = now.file(older) !== FILE.none && now.lives(now.holder(older), older);
+    const older = this.#now.taskEpoch(owner, epoch);
+    const target = this.#now.taskOwner(owner, epoch);
     this.#due(
       "a successor writes the obituary",
       older,
       (next) => {
-        next.write(older, FILE.ended, target);
+        next.write(older, FILE.buried, target);
         next.setTask(owner, epoch, TASK.none);
       },
-      living ? "an obituary was written for a broker that lives" : undefined,
+      this.#breachOfBurying(older),
     );
+  }
+
+  #breachOfBurying(epoch: number): string | undefined {
+    const now = this.#now;
+    // Whoever stands in the file now, or is about to put itself there.
+    const holder = now.holder(epoch);
+    if (now.file(epoch) === FILE.ended) return "a last word was written over";
+    if (now.file(epoch) === FILE.none || !now.writes(holder, epoch)) return undefined;
+    return "an obituary was written for a broker that lives";
   }
 
   #signals(owner: number, epoch: number): void {
@@ -503,7 +541,8 @@ class Steps {
       older,
       (next) => {
         if (next.lives(target, older)) leave(next, target, older);
-        next.setTask(owner, epoch, TASK.bury, older, target);
+        // Which then finds it gone, and what it wrote.
+        next.setTask(owner, epoch, TASK.prove, older, target);
       },
       astray ? "a stranger was signalled" : undefined,
     );
@@ -554,7 +593,7 @@ function breachOf(state: State, rules: Rules): string | undefined {
     let living = 0;
     for (let owner = 0; owner < state.contenders; owner += 1) {
       if (state.phase(owner, epoch) !== BROKER.none) started += 1;
-      if (state.lives(owner, epoch)) living += 1;
+      if (state.writes(owner, epoch)) living += 1;
     }
     if (living > 1) return "two brokers live in one epoch";
     if (started > 1 && !rules.listsAgainLate) return "two brokers were started for one epoch";

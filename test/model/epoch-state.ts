@@ -1,5 +1,13 @@
 /** What an epoch file says. */
-export const FILE = { none: 0, claimed: 1, serving: 2, ended: 3 } as const;
+export const FILE = {
+  none: 0,
+  claimed: 1,
+  serving: 2,
+  /** The obituary, in the words of the broker itself or of who started it. */
+  ended: 3,
+  /** The obituary, written by a successor. */
+  buried: 4,
+} as const;
 
 /** Where a contender, that is a client which wants a broker, has got to. */
 export const AT = {
@@ -28,11 +36,19 @@ export const BROKER = {
   /** Its record is published. */
   serving: 3,
   draining: 4,
-  gone: 5,
+  /** Has written its obituary; the process is still there. */
+  ended: 5,
+  gone: 6,
 } as const;
 
-/** What a broker is about to do to a predecessor, on the strength of what it has proven. */
-export const TASK = { none: 0, bury: 1, signal: 2 } as const;
+/** What a broker is about to do about a predecessor. */
+export const TASK = {
+  none: 0,
+  /** It has read the record and looks for the process now. */
+  prove: 1,
+  bury: 2,
+  signal: 3,
+} as const;
 
 type Value<T> = T[keyof T];
 export type File = Value<typeof FILE>;
@@ -237,9 +253,15 @@ export class State {
     this.#bytes[place] = (this.#bytes[place]! & ~PHASE) | phase;
   }
 
+  /** Its process is there. */
   lives(owner: number, epoch: number): boolean {
     const phase = this.phase(owner, epoch);
     return phase !== BROKER.none && phase !== BROKER.gone;
+  }
+
+  /** It may still write its file. */
+  writes(owner: number, epoch: number): boolean {
+    return this.lives(owner, epoch) && this.phase(owner, epoch) !== BROKER.ended;
   }
 
   /** Its endpoint is in its file, and it admits work or drains. */

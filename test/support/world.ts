@@ -36,8 +36,12 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
     ...options.config,
   });
   const stateDir = join(dir.path, "state");
+  // Codex runs the login profile of the user it finds there once a thread.
+  const userHome = join(dir.path, "user");
+  await mkdir(userHome);
   const env: NodeJS.ProcessEnv = {
     ...process.env,
+    HOME: userHome,
     CODEX_HOME: home.path,
     CODEX_BROKER_STATE_DIR: stateDir,
     CODEX_BROKER_CODEX: options.codex ?? realCodex().native,

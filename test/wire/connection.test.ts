@@ -233,16 +233,15 @@ describe("what the other side sends", () => {
   });
 
   test("is answered with an error where the handler throws, and where there is none", async () => {
-    const thrown = [
+    const thrown: readonly unknown[] = [
       new RpcError({ code: -5, message: "theirs" }),
       new BrokerError("draining", "ours"),
       new Error("a defect"),
       "text",
     ];
     const { say, sent } = open({
-      onRequest: (_method, params) => {
-        throw thrown[params as number];
-      },
+      // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- a handler may do that
+      onRequest: (_method, params) => Promise.reject(thrown[params as number]),
     });
     for (const index of thrown.keys()) say(`{"id":${index},"method":"m","params":${index}}`);
     const deaf = open();

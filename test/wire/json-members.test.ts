@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { nestingOf, objectMembers } from "../../src/wire/json-members.ts";
 import { member, objectText, space, valueText } from "./json-text.ts";

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 
 // JSON as a text that no serializer would write: any white space, any way to escape a character,
 // numbers that JavaScript cannot hold, members that stand twice.

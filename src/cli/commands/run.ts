@@ -1,4 +1,4 @@
-import { BrokerError, EXIT, type ExitCode } from "../../base/errors.ts";
+import { EXIT, type ExitCode } from "../../base/errors.ts";
 import { monotonicMs } from "../../base/deadline.ts";
 import { onTrace } from "../../base/trace.ts";
 import type { BrokerClient } from "../../client/broker-client.ts";
@@ -22,9 +22,6 @@ import { quietReporter } from "../run/quiet-reporter.ts";
 import type { Reporter } from "../run/reporter.ts";
 import { turnFailure } from "../run/turn-failure.ts";
 import { turnRequest, type TurnRequest } from "../run/turn-request.ts";
-
-/** A broker that was superseded in the moment between its greeting and the first request. */
-const ATTEMPTS = 3;
 
 export async function execute(given: Given<typeof runOptions>): Promise<ExitCode> {
   return await new Run(given).execute();
@@ -66,17 +63,10 @@ class Run {
       onSecond: () => reporter.gone(),
     });
     out.whenReaderGoes(() => interruption.interrupt());
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await this.#attempt(prompt, request, interruption);
-      } catch (error) {
-        const superseded = BrokerError.is(error) && error.kind === "draining";
-        if (!superseded || this.#turn?.threadId !== undefined || attempt === ATTEMPTS) throw error;
-      }
-    }
+    return await this.#runTurn(prompt, request, interruption);
   }
 
-  async #attempt(
+  async #runTurn(
     prompt: string,
     request: TurnRequest,
     interruption: Interruption,

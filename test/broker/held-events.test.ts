@@ -1,0 +1,80 @@
+import { describe, expect, test, vi } from "vitest";
+import { HeldEvents } from "../../src/broker/held-events.ts";
+import { useFakeClock } from "../support/fake-clock.ts";
+import { notificationFrame } from "./recording-peer.ts";
+
+const HOLD_FOR_MS = 5_000;
+const MAX_PER_THREAD = 1_000;
+const MAX_THREADS = 200;
+
+const event = (n: number): ReturnType<typeof notificationFrame> => notificationFrame(`event/${n}`);
+const numbers = (held: HeldEvents, threadId: string): number[] =>
+  held.release(threadId).map(({ method }) => Number(method.slice("event/".length)));
+
+const clock = useFakeClock();
+
+describe("F35: events of a thread that nobody is known to hear", () => {
+  test("are kept in their order, each for its thread, and told once", () => {
+    const held = new HeldEvents();
+    for (let n = 0; n < 10; n += 1) held.hold(n % 2 === 0 ? "even" : "odd", event(n));
+    expect(numbers(held, "odd")).toEqual([1, 3, 5, 7, 9]);
+    expect(numbers(held, "odd")).toEqual([]);
+    expect(numbers(held, "even")).toEqual([0, 2, 4, 6, 8]);
+    expect(numbers(held, "nobody's")).toEqual([]);
+  });
+
+  test("are bounded for each thread: the first ones are kept", () => {
+    const held = new HeldEvents();
+    for (let n = 0; n < MAX_PER_THREAD + 10; n += 1) held.hold("noisy", event(n));
+    held.hold("quiet", event(1));
+    const kept = numbers(held, "noisy");
+    expect(kept).toHaveLength(MAX_PER_THREAD);
+    expect(kept.at(-1)).toBe(MAX_PER_THREAD - 1);
+    expect(numbers(held, "quiet")).toEqual([1]);
+  });
+
+  test("are bounded in the number of threads: those that are there keep theirs", () => {
+    const held = new HeldEvents();
+    for (let n = 0; n <= MAX_THREADS; n += 1) held.hold(`t${n}`, event(n));
+    held.hold("t0", event(7));
+    expect(numbers(held, "t0")).toEqual([0, 7]);
+    expect(numbers(held, `t${MAX_THREADS}`)).toEqual([]);
+    held.hold(`t${MAX_THREADS}`, event(1));
+    expect(numbers(held, `t${MAX_THREADS}`)).toEqual([1]);
+  });
+
+  test("are dropped after a while, but not before", () => {
+    const held = new HeldEvents();
+    held.hold("early", event(1));
+    clock.pass(HOLD_FOR_MS - 1);
+    held.hold("late", event(2));
+    clock.pass(1);
+    expect(numbers(held, "early")).toEqual([]);
+    expect(numbers(held, "late")).toEqual([2]);
+    held.hold("again", event(3));
+    clock.pass(HOLD_FOR_MS);
+    clock.pass(HOLD_FOR_MS);
+    expect(numbers(held, "again")).toEqual([]);
+  });
+
+  test("need no timer when there are none", () => {
+    const held = new HeldEvents();
+    held.hold("t", event(1));
+    held.release("t");
+    clock.pass(2 * HOLD_FOR_MS);
+    expect(vi.getTimerCount()).toBe(0);
+    held.hold("t", event(1));
+    held.clear();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test("that are held after all were cleared are dropped after a while as well", () => {
+    const held = new HeldEvents();
+    held.hold("t", event(1));
+    held.clear();
+    expect(numbers(held, "t")).toEqual([]);
+    held.hold("t", event(2));
+    clock.pass(HOLD_FOR_MS);
+    expect(numbers(held, "t")).toEqual([]);
+  });
+});

@@ -1,0 +1,46 @@
+import { userInfo } from "node:os";
+import path from "node:path";
+import { describe, expect, test } from "vitest";
+import { scopeDirectory, stateDirectory } from "../../src/lifecycle/state-directory.ts";
+
+describe("the state directory (F04)", () => {
+  test("is that of the account, whatever a host has put into the environment", () => {
+    const hosts: NodeJS.ProcessEnv[] = [
+      {},
+      { HOME: "/elsewhere" },
+      { XDG_STATE_HOME: "/elsewhere", XDG_DATA_HOME: "/elsewhere", XDG_RUNTIME_DIR: "/elsewhere" },
+      { TMPDIR: "/elsewhere", TMP: "/elsewhere", TEMP: "/elsewhere" },
+      { CLAUDE_PLUGIN_DATA: "/elsewhere", CODEX_HOME: "/elsewhere", PWD: "/elsewhere" },
+      { CODEX_BROKER_STATE_DIR: "" },
+    ];
+    const home = process.env["HOME"];
+    try {
+      const found = hosts.map((env) => {
+        if (env["HOME"] !== undefined) process.env["HOME"] = env["HOME"];
+        return stateDirectory(env);
+      });
+      for (const each of found) expect(each).toEqual(stateDirectory());
+      expect(found[0]?.overridden).toBe(false);
+      expect(found[0]?.path.startsWith(userInfo().homedir)).toBe(true);
+      expect(path.basename(found[0]?.path ?? "")).toBe("codex-broker");
+    } finally {
+      if (home === undefined) delete process.env["HOME"];
+      else process.env["HOME"] = home;
+    }
+  });
+
+  test("F85: is never below a temporary directory", () => {
+    expect(stateDirectory({ TMPDIR: "/tmp/x" }).path).not.toContain("/tmp/");
+  });
+
+  test("is another one when the user says so, and that is told", () => {
+    expect(stateDirectory({ CODEX_BROKER_STATE_DIR: "/chosen/../there" })).toEqual({
+      path: path.resolve("/there"),
+      overridden: true,
+    });
+  });
+});
+
+test("formats lie side by side, and scopes in each", () => {
+  expect(scopeDirectory("/state", "key")).toBe(path.join("/state", "v1", "key"));
+});
