@@ -1,7 +1,7 @@
 import { BrokerError, errnoOf, type ErrorKind } from "../base/errors.ts";
 import type { AppServerExit } from "./child.ts";
 
-export { codexVersionFrom, MINIMUM_CODEX, requireSupported } from "./codex-version.ts";
+export { codexVersionFrom, requireSupported } from "./codex-version.ts";
 
 export interface StartFailureFacts {
   readonly codex: string;

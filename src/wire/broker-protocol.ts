@@ -123,11 +123,6 @@ export interface BrokerRequests {
   "broker/shutdown": { params: Record<string, never>; result: Record<string, never> };
 }
 
-export interface BrokerNotifications {
-  "broker/draining": Draining;
-  "broker/turnLost": TurnLost;
-}
-
 /** The largest line a side accepts. Codex itself takes 1 MiB of text a turn; images come on top. */
 export const MAX_LINE_BYTES = 128 * 1024 * 1024;
 

@@ -184,7 +184,7 @@ describe("nobody who answers", () => {
     });
   });
 
-  test("F92: where the record names no path at all, or what could be a port", async () => {
+  test("where the record names no path at all, or what could be a port", async () => {
     for (const odd of ["", "1", "65535", "localhost:1", "x".repeat(300)]) {
       expect((await contact(5_000, odd)).contact.kind).toBe("refused");
     }

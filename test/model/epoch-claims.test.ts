@@ -266,6 +266,7 @@ class Actor {
   }
 
   stepDownIfLost(broker: Broker): void {
+    if (broker.state !== "serving") return;
     const { dir } = this.#world;
     const { epoch, token, workspace } = broker.record;
     const lost = groundLost({ scopeDir: dir, epoch, token, workspace, socket: null });

@@ -1,0 +1,40 @@
+import { describe, expect, test } from "vitest";
+import { livenessOf, identityOf, type ProcessIdentity } from "../../src/os/process-identity.ts";
+import { killProven } from "../../src/os/verified-kill.ts";
+import { eventually } from "../support/eventually.ts";
+import { guardAgainstLeaks } from "../support/leak-guard.ts";
+import { startStranger } from "../support/stranger.ts";
+
+guardAgainstLeaks();
+
+describe.skipIf(process.platform !== "linux")("a signal", () => {
+  const others: Record<string, [change: Partial<ProcessIdentity>, outcome: string]> = {
+    "started at another time: the pid was given anew": [{ startTime: "1" }, "gone"],
+    "of another boot": [{ bootId: "another" }, "gone"],
+    "of another machine": [{ hostId: "elsewhere" }, "unproven"],
+    "of another pid namespace": [{ pidNamespace: "pid:[1]" }, "unproven"],
+    "of a start time that nobody knows": [{ startTime: null }, "unproven"],
+  };
+  test.each(Object.entries(others))(
+    "S5 F16: does not reach a process that may be another: one %s",
+    async (_what, [change, outcome]) => {
+      const stranger = await startStranger();
+      const identity = identityOf(stranger.pid);
+      for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+        expect(killProven({ ...identity, ...change }, signal)).toBe(outcome);
+      }
+      expect(livenessOf(identity)).toBe("alive");
+      await stranger.end();
+    },
+  );
+
+  test("S5: reaches the very process that is proven, and nobody after its end", async () => {
+    const [stranger, neighbour] = [await startStranger(), await startStranger()];
+    const identity = identityOf(stranger.pid);
+    expect(killProven(identity, "SIGKILL")).toBe("signalled");
+    await eventually(() => !stranger.alive(), "it ends");
+    expect(killProven(identity, "SIGKILL")).toBe("gone");
+    expect(neighbour.alive()).toBe(true);
+    await neighbour.end();
+  });
+});
