@@ -250,8 +250,14 @@ export class Broker implements BrokerFacade {
     const { epoch, token } = this.#order.claim;
     if (this.#record === undefined || pid === undefined) return;
     if (!holdsEpoch(this.#scopeDir, epoch, token)) return;
-    this.#record = { ...this.#record, appServer: identityOf(pid) };
-    publishEpoch(this.#scopeDir, this.#record);
+    const record = { ...this.#record, appServer: identityOf(pid) };
+    try {
+      publishEpoch(this.#scopeDir, record);
+      this.#record = record;
+    } catch (error) {
+      // A full disk is no reason to end a broker that works.
+      trace("warn", "broker.appServerNotRecorded", { error: String(error) });
+    }
   }
 
   async #startAppServer(): Promise<void> {
@@ -413,7 +419,7 @@ export class Broker implements BrokerFacade {
     if (!this.#state.is("serving") || !this.#isIdle()) return;
     this.#idleTimer = setTimeout(() => {
       if (this.#isIdle()) void this.end({ reason: "idle" });
-    }, this.#order.limits.idleTimeoutMs);
+    }, clampTimer(this.#order.limits.idleTimeoutMs));
   }
 
   #isIdle(): boolean {

@@ -116,14 +116,15 @@ export class Router {
     for (const handle of this.#handles.leave(peer)) {
       this.#askQuietly(handle.method, handle.params, RELEASE_LIMIT_MS);
     }
-    for (const turn of this.#turns.ownedBy(peer)) {
+    const left = [...this.#turns.all()].filter(({ threadId }) => this.#ownerOf(threadId) === peer);
+    for (const turn of left) {
       turn.owner = undefined;
       this.#abandon(turn);
     }
     for (const threadId of this.#threads.subscribedTo(peer)) {
       this.#threads.unsubscribe(threadId, peer);
-      this.#releaseIfUnheard(threadId);
     }
+    for (const threadId of this.#threads.unheard()) this.#releaseIfIdle(threadId);
   }
 
   request(peer: Peer, frame: RequestFrame): void {
@@ -340,9 +341,15 @@ export class Router {
     const threadId = threadOf(frame);
     if (threadId === undefined) return this.#questions.ask(frame, undefined);
     this.#turns.touch(threadId);
-    const owner = this.#turns.get(threadId)?.owner;
     const [first] = this.#threads.audience(threadId);
-    this.#questions.ask(frame, owner ?? first);
+    this.#questions.ask(frame, this.#ownerOf(threadId) ?? first);
+  }
+
+  /** Who started the thread's turn; a sub-agent works for whoever started the turn that it serves. */
+  #ownerOf(threadId: string): Peer | undefined {
+    const owner = this.#turns.get(threadId)?.owner;
+    const parent = this.#threads.parentOf(threadId);
+    return owner ?? (parent === undefined ? undefined : this.#ownerOf(parent));
   }
 
   #fromAppServer(frame: NotificationFrame): void {
@@ -351,10 +358,9 @@ export class Router {
     const threadId = threadOfNotification(frame);
     if (threadId === undefined) return this.#global(frame);
     this.#observe(frame, threadId);
-    if (!this.#threads.knows(threadId)) {
-      if (!this.#adoptChild(frame, threadId)) return this.#held.hold(threadId, frame);
-    }
-    this.#tell(threadId, frame);
+    const heard = this.#threads.knows(threadId) || this.#adoptChild(frame, threadId);
+    if (heard) this.#tell(threadId, frame);
+    else this.#held.hold(threadId, frame);
     this.#afterwards(frame, threadId);
   }
 

@@ -35,6 +35,10 @@ export class Threads<S extends object> {
     this.#parents.delete(threadId);
   }
 
+  parentOf(threadId: string): string | undefined {
+    return this.#parents.get(threadId);
+  }
+
   /** In the order in which they joined; the parents' sessions last. */
   audience(threadId: string): ReadonlySet<S> {
     const own = this.#subscribers.get(threadId);

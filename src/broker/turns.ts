@@ -30,10 +30,6 @@ export class Turns<S extends object> {
     return this.#byThread.values();
   }
 
-  ownedBy(owner: S): Array<Turn<S>> {
-    return [...this.#byThread.values()].filter((turn) => turn.owner === owner);
-  }
-
   begin(threadId: string, owner: S | undefined): Turn<S> {
     const now = monotonicMs();
     const turn: Turn<S> = {

@@ -125,15 +125,30 @@ async function startBroker(
   } catch (thrown) {
     const error = asBrokerError(thrown, "brokerStartFailed");
     // A broker that is only slow may still come up under this claim.
-    if (error.kind !== "brokerUnavailable") {
-      writeUpFailedStart(order.scope.directory, order.claim, error);
-    }
-    throw error;
+    if (error.kind === "brokerUnavailable") throw error;
+    const killed = wasKilled(error);
+    writeUpFailedStart(order.scope.directory, order.claim, error, killed);
+    if (!killed) throw error;
   }
 }
 
+const SENT_BY_OTHERS = new Set<unknown>(["SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"]);
+
+/**
+ * That somebody, or the system short of memory, has killed the broker at its start says nothing about
+ * the next start, so the call goes on. Should it happen again and again, it is a crash loop.
+ */
+function wasKilled({ kind, details }: BrokerError): boolean {
+  return kind === "brokerStartFailed" && SENT_BY_OTHERS.has(details["signal"]);
+}
+
 /** The claimant is who the file names until a broker has put itself into it. */
-function writeUpFailedStart(scopeDir: string, claim: ClaimedRecord, error: BrokerError): void {
+function writeUpFailedStart(
+  scopeDir: string,
+  claim: ClaimedRecord,
+  error: BrokerError,
+  worthAnotherTry: boolean,
+): void {
   const reading = readEpoch(scopeDir, claim.epoch);
   if (reading?.state !== "read" || reading.record.state !== "claimed") return;
   // Somebody may have emptied the directory and claimed this number anew.
@@ -145,7 +160,7 @@ function writeUpFailedStart(scopeDir: string, claim: ClaimedRecord, error: Broke
     at: new Date().toISOString(),
     abnormal: true,
     exit: null,
-    error: error.toJSON(),
+    error: worthAnotherTry ? null : error.toJSON(),
     stderrTail: "",
   });
 }

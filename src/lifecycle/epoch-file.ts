@@ -60,7 +60,7 @@ export interface EndedRecord extends Claim, Partial<Service> {
   readonly abnormal: boolean;
   /** Of the app-server; null when there was none, or nobody saw it end. */
   readonly exit: { readonly code: number | null; readonly signal: string | null } | null;
-  /** Why it could not begin to serve; null for one that did, however it ended. */
+  /** Why it could not begin to serve; null for one that did, however it ended, and for one that was killed. */
   readonly error: BrokerErrorJson | null;
   readonly stderrTail: string;
 }

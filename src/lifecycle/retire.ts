@@ -35,6 +35,7 @@ export class Retirement {
   readonly #epoch: number;
   /** Since when each predecessor has kept silent. */
   readonly #silentSince = new Map<number, number>();
+  readonly #endedByUs = new Set<number>();
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -78,7 +79,12 @@ export class Retirement {
     const { broker } = record;
     const liveness = livenessOf(broker);
     if (liveness === "gone") {
-      return this.#bury(record, `process ${broker.pid} is gone and left no word`);
+      return this.#bury(
+        record,
+        this.#endedByUs.has(record.epoch)
+          ? `it neither answered nor ended, and was ended by epoch ${this.#epoch}`
+          : `process ${broker.pid} is gone and left no word`,
+      );
     }
     // Nobody can be proven from elsewhere.
     if (liveness === "unknown" || (await this.#answers(record))) return;
@@ -104,8 +110,9 @@ export class Retirement {
     trace("warn", "retire.ending", { epoch: record.epoch, pid: record.broker.pid });
     const outcome = killProven(record.broker, "SIGKILL");
     if (outcome === "unproven") return void this.#silentSince.delete(record.epoch);
+    // The next look proves that it is gone, and buries it.
+    this.#endedByUs.add(record.epoch);
     endOrphan(record.appServer);
-    this.#bury(record, `it neither answered nor ended, and was ended by epoch ${this.#epoch}`);
   }
 
   /** Its writer is proven gone, so what the file says now is its last word. */
