@@ -18,7 +18,14 @@ export function startOnTerminal(
 ): Program {
   const words = [process.execPath, CLI, ...args].map(quoted).join(" ");
   const command = `stty cols ${terminal.columns} rows 24; exec ${words}`;
-  const { NO_COLOR: _no, FORCE_COLOR: _force, TMUX: _tmux, ...env } = privateEnvironment(world);
+  // Node takes all of these for a word on colours.
+  const {
+    NO_COLOR: _no,
+    FORCE_COLOR: _force,
+    TMUX: _tmux,
+    CI: _ci,
+    ...env
+  } = privateEnvironment(world);
   return new Program(
     PROGRAM,
     ["--quiet", "--return", "--flush", "--command", command, "/dev/null"],
