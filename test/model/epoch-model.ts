@@ -4,6 +4,7 @@ import {
   FILE,
   State,
   TASK,
+  type At,
   type Counted,
   type Faults,
   type Shape,
@@ -289,22 +290,29 @@ class Steps {
       );
     }
     if (!now.lives(who, epoch)) {
-      const mine = now.says(epoch, FILE.claimed, who);
-      const writes = mine || (!this.#rules.checksBeforeWriteUp && now.file(epoch) === FILE.claimed);
-      return this.#due(
-        "the claimant hears that its broker ended",
-        epoch,
-        (next) => {
-          if (writes) next.write(epoch, FILE.ended, who);
-          next.move(who, AT.failed);
-        },
-        writes && !mine ? "a claimant wrote over somebody else's file" : undefined,
-      );
+      // One that was killed is worth another try; one that could not start is the answer.
+      this.#writesUp(who, epoch, "the claimant hears that its broker was killed", AT.looking);
+      return this.#writesUp(who, epoch, "the claimant hears that its broker failed", AT.failed);
     }
     const label = "the claimant runs out of time";
     const resign = (next: State): void => next.move(who, AT.failed);
     if (now.brokerSleeps(who, epoch)) this.#due(label, epoch, resign);
     else this.#fault("resignations", label, epoch, resign);
+  }
+
+  #writesUp(who: number, epoch: number, label: string, at: At): void {
+    const now = this.#now;
+    const mine = now.says(epoch, FILE.claimed, who);
+    const writes = mine || (!this.#rules.checksBeforeWriteUp && now.file(epoch) === FILE.claimed);
+    this.#due(
+      label,
+      epoch,
+      (next) => {
+        if (writes) next.write(epoch, FILE.ended, who);
+        next.move(who, at);
+      },
+      writes && !mine ? "a claimant wrote over somebody else's file" : undefined,
+    );
   }
 
   #isConnected(who: number, epoch: number): void {
