@@ -33,7 +33,7 @@ export interface Client {
  * exactly what the test has it say.
  */
 export class Bench {
-  static readonly WORKSPACE = "/work/space";
+  static readonly WORKSPACE = "/some/where";
 
   /** What has reached the app-server, the oldest first. */
   readonly upstream: Message[] = [];
