@@ -13,6 +13,7 @@ import { BROKER_BUILD, BROKER_VERSION } from "../base/version.ts";
 import {
   epochPath,
   holdsEpoch,
+  listEpochs,
   publishEpoch,
   type EndedRecord,
   type ServingRecord,
@@ -145,7 +146,8 @@ export class Broker implements BrokerFacade {
     this.#listener = await Listener.open(endpoint, (socket) => this.#accept(socket));
     try {
       this.#record = this.#takeEpoch();
-      this.#listener.pointCurrentHere();
+      // One that was superseded while it started must not lead anybody here.
+      if (listEpochs(this.#scopeDir)[0] === epoch) this.#listener.pointCurrentHere();
     } catch (error) {
       this.#listener.close();
       throw error;
@@ -159,8 +161,11 @@ export class Broker implements BrokerFacade {
         socket: process.platform === "win32" ? null : endpoint.address,
       },
       (loss) => void this.end(loss),
+      () => this.#listener?.keepCurrent(),
     );
-    void this.#startAppServer();
+    // Whoever was superseded meanwhile need not start an app-server first.
+    this.#ground.look();
+    if (this.#state.is("starting")) void this.#startAppServer();
     return this.#record;
   }
 

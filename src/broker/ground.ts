@@ -42,12 +42,15 @@ function replaced(reason: string): Loss {
 export class GroundWatch {
   readonly #ground: Ground;
   readonly #onLost: (loss: Loss) => void;
+  readonly #onHeld: () => void;
   readonly #timer: NodeJS.Timeout;
   readonly #watcher: FSWatcher | undefined;
 
-  constructor(ground: Ground, onLost: (loss: Loss) => void) {
+  /** @param onHeld called at every look at which nothing is lost. */
+  constructor(ground: Ground, onLost: (loss: Loss) => void, onHeld: () => void = () => {}) {
     this.#ground = ground;
     this.#onLost = onLost;
+    this.#onHeld = onHeld;
     this.#timer = setInterval(() => this.look(), LOOK_EVERY_MS);
     this.#watcher = this.#tryToWatch();
   }
@@ -56,6 +59,7 @@ export class GroundWatch {
     let loss: Loss | undefined;
     try {
       loss = groundLost(this.#ground);
+      if (loss === undefined) this.#onHeld();
     } catch (error) {
       loss = { reason: `its state directory cannot be read: ${String(error)}`, reconnect: false };
     }

@@ -3,6 +3,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { randomBytes } from "node:crypto";
 import { deferred } from "../base/deferred.ts";
 import { errnoOf } from "../base/errors.ts";
+import { trace } from "../base/trace.ts";
 import { removeIfThere, renameWithRetry } from "../os/atomic-file.ts";
 import type { Endpoint } from "../os/endpoint.ts";
 import { unusable } from "../os/private-directory.ts";
@@ -51,6 +52,17 @@ export class Listener {
     } catch (cause) {
       removeIfThere(aside);
       throw unusable(current, cause);
+    }
+  }
+
+  /** A slow predecessor may have pointed the fixed path at itself, and taken it along when it ended. */
+  keepCurrent(): void {
+    const { address, current } = this.endpoint;
+    try {
+      if (current !== null && linkTarget(current) !== address) this.pointCurrentHere();
+    } catch (error) {
+      // Only clients that were given the fixed path miss it: no reason to end.
+      trace("warn", "listener.noCurrent", { error: String(error) });
     }
   }
 

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { Deadline, pause } from "../../src/base/deadline.ts";
 import { listEpochs } from "../../src/lifecycle/epoch-file.ts";
@@ -92,8 +93,20 @@ async function processesLeft(world: World, variable: string): Promise<readonly s
   }
 }
 
-function pidsOf(record: ReturnType<typeof livingBrokers>[number]): number[] {
+type Winner = ReturnType<typeof livingBrokers>[number];
+
+function pidsOf(record: Winner): number[] {
   return [record.broker.pid, ...(record.appServer === null ? [] : [record.appServer.pid])];
+}
+
+/** The fixed path, for clients that were given one in an environment variable. */
+function currentLeadsTo({ current, endpoint }: Winner): boolean {
+  if (current === null) return true;
+  try {
+    return readlinkSync(current) === endpoint;
+  } catch {
+    return false;
+  }
 }
 
 function judge(
@@ -115,6 +128,7 @@ function judge(
     winner !== undefined &&
     others.length === 0 &&
     sameForAll &&
+    currentLeadsTo(winner) &&
     served.some(({ instance }) => instance === winner.instance);
   return {
     ms: served.map(({ ms }) => ms),
