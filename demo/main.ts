@@ -4,7 +4,9 @@ import { firstClient } from "./acts/first-client.ts";
 import { foundWarm } from "./acts/found-warm.ts";
 import { fourAtOnce } from "./acts/four-at-once.ts";
 import { leftToPlayWith } from "./acts/left-to-play-with.ts";
+import { killed } from "./acts/killed.ts";
 import { measured } from "./acts/measured.ts";
+import { replaced } from "./acts/replaced.ts";
 import { theEnd } from "./acts/the-end.ts";
 import { Page } from "./page.ts";
 import { openPrivateWorld, type PrivateWorld } from "./private-world.ts";
@@ -51,7 +53,7 @@ async function show(keep: boolean): Promise<number> {
   }
   // A client that is still there would have every right to start the next broker.
   world.disconnect();
-  const clean = await theEnd(world, page, keep ? 6 : 5);
+  const clean = await theEnd(world, page, keep ? 8 : 7);
   return clean ? exitCode : 1;
 }
 
@@ -62,7 +64,11 @@ async function perform(world: PrivateWorld, page: Page, stop: AbortSignal): Prom
   const four = await fourAtOnce(world, page, first, stop);
   const warm = await foundWarm(world, page, first, stop);
   stop.throwIfAborted();
-  await measured(world, page, first, four, warm);
+  const replacedMs = await replaced(world, page, first, stop);
+  stop.throwIfAborted();
+  const gone = await killed(world, page, stop);
+  stop.throwIfAborted();
+  await measured(world, page, first, four, warm, replacedMs, gone);
 }
 
 /** @returns the exit code. */

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { BrokerError } from "../src/base/errors.ts";
 import { BROKER_VERSION } from "../src/base/version.ts";
-import { connectBroker, type BrokerClient } from "../src/index.ts";
+import { connectBroker, type BrokerClient, type ConnectOptions } from "../src/index.ts";
 import { decisiveEnvironment } from "../src/lifecycle/scope.ts";
 import { configToml } from "../test/support/codex-home.ts";
 import { realCodex } from "../test/support/real-codex.ts";
@@ -39,7 +39,7 @@ export interface PrivateWorld {
   readonly mark: string;
   /** Whether Codex's own sandbox works here; where it does not, commands run without. */
   readonly sandboxed: boolean;
-  connect(name: string): Promise<BrokerClient>;
+  connect(name: string, options?: Pick<ConnectOptions, "replace">): Promise<BrokerClient>;
   /** Closes every connection that is still open. */
   disconnect(): void;
 }
@@ -68,11 +68,14 @@ async function furnish(dir: TempDir, codex: string): Promise<PrivateWorld> {
   const workspace = await place("work");
   const codexHome = await place("codex-home");
   const temporary = await place("tmp");
+  // Codex runs the login profile that it finds there, which may do anything at all.
+  const userHome = await place("home");
   const stateDir = join(dir.path, "state");
   const markValue = randomUUID();
   const withheld = decisiveEnvironment(process.env).map(([name]) => name);
   const env: NodeJS.ProcessEnv = {
     ...process.env,
+    HOME: userHome,
     CODEX_HOME: codexHome,
     CODEX_BROKER_STATE_DIR: stateDir,
     CODEX_BROKER_CODEX: codex,
@@ -104,8 +107,9 @@ async function furnish(dir: TempDir, codex: string): Promise<PrivateWorld> {
     withheld,
     mark: `${MARK}=${markValue}`,
     sandboxed,
-    async connect(name) {
+    async connect(name, options = {}) {
       const client = await connectBroker({
+        ...options,
         cwd: workspace,
         env,
         clientInfo: { name, version: BROKER_VERSION },

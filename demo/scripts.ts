@@ -1,7 +1,7 @@
 import { wordsIn } from "./figures.ts";
 
 /** How long the words of each script take, whatever their number: so that one alone compares with four. */
-const SPOKEN_MS = 3_300;
+const SPOKEN_MS = 2_400;
 
 /** A file for the command to count. */
 export const letter = {
@@ -87,12 +87,25 @@ export const chat = part("chat", [
   ],
 ]);
 
+/** Shorter than its fellows: somebody waits for its end. */
+export const patient = part(
+  "patient",
+  [
+    [
+      "type",
+      `This turn was begun in one broker and will be finished there, whatever happens around it:
+    a newer broker takes the new work, and the older one stays for as long as it is needed.`,
+    ],
+  ],
+  2_000,
+);
+
 export const everyPart: readonly Part[] = [alone, editor, shell, reviewer, chat];
 
-function part(client: string, scenes: readonly Scene[]): Part {
+function part(client: string, scenes: readonly Scene[], spokenMs = SPOKEN_MS): Part {
   const spoken = scenes.filter(([step]) => step !== "shell");
   const words = spoken.reduce((sum, [, text]) => sum + wordsIn(text), 0);
-  const pauseMs = Math.round(SPOKEN_MS / words);
+  const pauseMs = Math.round(spokenMs / words);
   const steps = scenes.map(([step, text]) =>
     step === "shell" ? `shell: ${text}` : `${step}: ${pauseMs}ms ${text.replace(/\s+/g, " ")}`,
   );

@@ -1,8 +1,14 @@
 /** codex-broker: one `codex app-server` per workspace, shared safely by every program that wants it. */
 export { connectBroker, type ConnectOptions } from "./client/connect.ts";
 export { BrokerClient, type KnownRequests } from "./client/broker-client.ts";
-export type { NotificationListener, QuestionHandler } from "./client/inbox.ts";
-export { TurnRun, type TurnOptions, type TurnResult } from "./client/turn.ts";
+export type { NotificationListener, QuestionContext, QuestionHandler } from "./client/inbox.ts";
+export {
+  answerByPolicy,
+  type AllowRule,
+  type Policy,
+  type PolicyQuestion,
+} from "./client/policy.ts";
+export { TurnRun, type JoinOptions, type TurnOptions, type TurnResult } from "./client/turn.ts";
 export type { TurnEvent } from "./client/turn-event.ts";
 export { BrokerError, type BrokerErrorJson, type ErrorKind } from "./base/errors.ts";
 export { onTrace, type TraceEvent } from "./base/trace.ts";

@@ -5,7 +5,7 @@ import { cliProgram } from "./found-warm.ts";
 /** How to use from another shell what the demo has set up. */
 export function leftToPlayWith(world: PrivateWorld, page: Page): void {
   const { env } = world;
-  page.title(5, "All of it stays up, to play with");
+  page.title(7, "All of it stays up, to play with");
   page.line("In another shell:", "dim");
   page.verbatim(`cd ${quoted(world.workspace)}`);
   if (world.withheld.length > 0) page.verbatim(`unset ${world.withheld.join(" ")}`);

@@ -7,6 +7,7 @@ import { residentMemory } from "../resident-memory.ts";
 import type { FirstClient } from "./first-client.ts";
 import type { FoundWarm } from "./found-warm.ts";
 import type { FourAtOnce } from "./four-at-once.ts";
+import type { Killed } from "./killed.ts";
 
 export async function measured(
   world: PrivateWorld,
@@ -14,10 +15,12 @@ export async function measured(
   first: FirstClient,
   four: FourAtOnce,
   warm: FoundWarm,
+  replacedMs: number,
+  { servedMs, status }: Killed,
 ): Promise<void> {
-  page.title(4, "What was measured");
+  page.title(6, "What was measured");
   const processes = await processesOf(world);
-  const { pid, appServer } = first.status;
+  const { pid, appServer } = status;
   const onlyOurs = processes?.every((one) => one.pid === pid || one.pid === appServer.pid);
   page.table([
     row("cold start", time(first.coldStartMs), "to the first answer"),
@@ -25,6 +28,8 @@ export async function measured(
     row("warm connect, new process", time(warm.wholeProcessMs), "Node's own start included"),
     row("one turn alone", time(four.aloneMs)),
     row("four turns at once", time(four.fourMs)),
+    row("replaced", time(replacedMs), "until the successor has served a request"),
+    row("killed", time(servedMs), "until the next client has been served"),
     ...(processes === undefined
       ? []
       : [

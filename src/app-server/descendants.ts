@@ -1,5 +1,5 @@
-import { readStat, type ProcStat } from "../os/proc-stat.ts";
-import { familyOf, listProcesses, orphansOf, stillRuns } from "../os/process-tree.ts";
+import type { ProcessEntry } from "../os/kernel/kernel.ts";
+import { familyOf, listProcesses, orphansOf, readProcess, stillRuns } from "../os/process-tree.ts";
 
 /**
  * What the app-server has started, directly or not, remembered beyond the end of their parents.
@@ -9,15 +9,15 @@ import { familyOf, listProcesses, orphansOf, stillRuns } from "../os/process-tre
  * table leads from it to them. What was noted before can still be proven to be the same process.
  */
 export class Descendants {
-  readonly #root: ProcStat | undefined;
-  #known: readonly ProcStat[] = [];
+  readonly #root: ProcessEntry | undefined;
+  #known: readonly ProcessEntry[] = [];
 
   /** `pid` must be a child of this process that has not been waited for. */
   constructor(pid: number | undefined) {
-    this.#root = pid === undefined ? undefined : readStat(pid);
+    this.#root = pid === undefined ? undefined : readProcess(pid);
   }
 
-  /** False where the system has no `/proc`: then nothing is ever known. */
+  /** False where the system does not tell who descends from whom: then nothing is ever known. */
   get supported(): boolean {
     return this.#root !== undefined;
   }
@@ -26,9 +26,9 @@ export class Descendants {
    * Looks again, and returns those that run now, each before its parent. Blocks for about 0.1 ms for
    * each process of the machine.
    */
-  note(): readonly ProcStat[] {
+  note(): readonly ProcessEntry[] {
     const root = this.#root;
-    const self = readStat(process.pid);
+    const self = readProcess(process.pid);
     const all = listProcesses();
     if (root === undefined || self === undefined || all === undefined) return [];
     const outer = new Set([root.session, self.session]);
@@ -44,6 +44,6 @@ export class Descendants {
 }
 
 /** One that was there before the app-server is not its doing. */
-function isNotOlder(each: ProcStat, root: ProcStat): boolean {
-  return BigInt(each.startTicks) >= BigInt(root.startTicks);
+function isNotOlder(each: ProcessEntry, root: ProcessEntry): boolean {
+  return BigInt(each.startTime) >= BigInt(root.startTime);
 }

@@ -19,7 +19,10 @@ export interface LocateOptions {
   /** What the user named: a path, or a bare name that is looked up in PATH. */
   readonly explicit?: string;
   readonly env: NodeJS.ProcessEnv;
-  /** Where the search in `node_modules` begins, upwards. This package's directory, then the working directory, unless given. */
+  /**
+   * Where the search in `node_modules` begins, upwards. This package's directory unless given, and
+   * never the working directory: a workspace must not be able to bring a codex of its own.
+   */
   readonly from?: string;
   readonly platform?: NodeJS.Platform;
   readonly arch?: NodeJS.Architecture;
@@ -32,7 +35,7 @@ const STARTABLE_EXTENSIONS = [".exe", ".com", ".cmd", ".bat", ".ps1", ""];
 
 /**
  * The codex to use: the one that was named, else the one in the environment, else the first in PATH,
- * else the one in `node_modules`. Synchronous, and well below a millisecond: every short-lived client
+ * else the one installed beside this package. Synchronous, and well below a millisecond: every short-lived client
  * asks.
  *
  * @throws BrokerError `codexNotFound` when there is none, or none where the name points: a named one
@@ -52,20 +55,18 @@ export function locateCodex(options: LocateOptions): CodexBinary {
   const inPath = searchPath("codex", env, host);
   if (inPath !== undefined) return binary(inPath, "path", host);
 
-  const starts = options.from === undefined ? [ownDirectory(), process.cwd()] : [options.from];
-  for (const start of starts) {
-    for (const directory of moduleDirectories(start, join("@openai", "codex"))) {
-      const launcher = join(directory, "bin", "codex.js");
-      if (isFile(launcher)) return binary(launcher, "node_modules", host);
-    }
+  const from = options.from ?? ownDirectory();
+  for (const directory of moduleDirectories(from, join("@openai", "codex"))) {
+    const launcher = join(directory, "bin", "codex.js");
+    if (isFile(launcher)) return binary(launcher, "node_modules", host);
   }
 
   const directories = pathDirectories(env, host);
   throw new BrokerError(
     "codexNotFound",
     `Codex was not found: no \`codex\` in PATH (${directories.join(", ") || "which is empty"}), ` +
-      `and no @openai/codex in node_modules from ${starts.join(" or ")} upwards.`,
-    { details: { path: directories, nodeModulesFrom: starts } },
+      `and no @openai/codex in node_modules from ${from} upwards.`,
+    { details: { path: directories, nodeModulesFrom: from } },
   );
 }
 

@@ -76,11 +76,13 @@ async function startOnce(options: StartOptions): Promise<StartedAppServer> {
     }
     answer.resolve(isRecord(frame.result) ? frame.result : {});
   };
+  trace("debug", "appServer.starting", { codex: options.codex });
   const child = AppServerChild.spawn({
     ...options,
     args: ARGUMENTS,
     onLine: (line) => onLine(line),
   });
+  trace("debug", "appServer.spawned", { pid: child.pid });
   const exited = child.exited.then((exit) => {
     throw startFailure({ codex: options.codex, exit });
   });

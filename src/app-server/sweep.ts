@@ -1,8 +1,9 @@
 import { monotonicMs, pause } from "../base/deadline.ts";
-import { errnoOf } from "../base/errors.ts";
 import { trace } from "../base/trace.ts";
-import type { ProcStat } from "../os/proc-stat.ts";
+import type { ProcessEntry } from "../os/kernel/kernel.ts";
 import { stillRuns } from "../os/process-tree.ts";
+import { identityIn } from "../os/process-identity.ts";
+import { killProven } from "../os/verified-kill.ts";
 import type { Descendants } from "./descendants.ts";
 
 export interface SweepReport {
@@ -24,7 +25,7 @@ export async function sweep(descendants: Descendants, graceMs: number): Promise<
     const running = descendants.note();
     for (const each of running) {
       found.add(each.pid);
-      signalSame(each, signal);
+      killProven(identityIn(each), signal);
     }
     await untilGone(running, graceMs);
   }
@@ -33,18 +34,7 @@ export async function sweep(descendants: Descendants, graceMs: number): Promise<
   return { supported: true, found: found.size, left };
 }
 
-/** To the process that was noted or to nobody: it is looked at right before, so a reused pid is not hit. */
-function signalSame(target: ProcStat, signal: NodeJS.Signals): void {
-  if (!stillRuns(target)) return;
-  try {
-    process.kill(target.pid, signal);
-  } catch (error) {
-    if (errnoOf(error) === "ESRCH") return;
-    trace("warn", "appServer.notSwept", { pid: target.pid, signal });
-  }
-}
-
-async function untilGone(targets: readonly ProcStat[], graceMs: number): Promise<void> {
+async function untilGone(targets: readonly ProcessEntry[], graceMs: number): Promise<void> {
   const end = monotonicMs() + graceMs;
   while (targets.some(stillRuns) && monotonicMs() < end) await pause(POLL_MS);
 }

@@ -11,6 +11,7 @@ export const EXIT = {
   couldNotStart: 3,
   lost: 4,
   timedOut: 5,
+  foundWrong: 6,
   interrupted: 130,
 } as const;
 
@@ -77,7 +78,7 @@ const facts = {
     code: -33010,
     retryable: false,
     exit: EXIT.couldNotStart,
-    hint: "Make it a real directory of your own with mode 0700, or set CODEX_BROKER_STATE_DIR.",
+    hint: "Run `codex-broker doctor`: it says what is wrong, and `--fix` closes what is only too open. Or set CODEX_BROKER_STATE_DIR.",
   },
   stateDirUnusable: {
     code: -33011,
@@ -95,7 +96,7 @@ const facts = {
     code: -33013,
     retryable: false,
     exit: EXIT.couldNotStart,
-    hint: "Run `codex-broker ensure` outside the sandbox, and allow the sandbox to connect to that socket.",
+    hint: "Run `codex-broker ensure` outside the sandbox, and allow the sandbox to connect to that socket; `codex-broker doctor` names it.",
   },
 
   // A broker could not be had.
@@ -115,13 +116,13 @@ const facts = {
     code: -33022,
     retryable: true,
     exit: EXIT.couldNotStart,
-    hint: "See `codex-broker status`, then try again with a longer `--start-timeout`.",
+    hint: "See `codex-broker doctor`, then try again with a longer `--start-timeout`.",
   },
   crashLoop: {
     code: -33023,
     retryable: true,
     exit: EXIT.couldNotStart,
-    hint: "Read `codex-broker logs`; mend the cause before trying again.",
+    hint: "Read `codex-broker logs` and `codex-broker doctor`; mend the cause before trying again.",
   },
   foreignBroker: {
     code: -33024,
@@ -191,7 +192,7 @@ const facts = {
     code: -33043,
     retryable: true,
     exit: EXIT.turnFailed,
-    hint: "Wait for the running turn, end it with `turn/interrupt`, or add to it with `turn/steer`.",
+    hint: "Wait for the running turn with `codex-broker run --queue`, end it with `turn/interrupt`, or add to it with `turn/steer`.",
   },
 
   // What one side said to the other was not understood.
@@ -229,7 +230,7 @@ const facts = {
     code: -33053,
     retryable: true,
     exit: EXIT.timedOut,
-    hint: "See `codex-broker status`: the app-server may be stuck.",
+    hint: "See `codex-broker doctor`: the broker or its app-server may be stuck.",
   },
   tooManyRequests: {
     code: -33054,
@@ -242,6 +243,18 @@ const facts = {
     retryable: true,
     exit: EXIT.couldNotStart,
     hint: "Close connections that are not used; see `codex-broker status`.",
+  },
+  tooManyThreads: {
+    code: -33056,
+    retryable: true,
+    exit: EXIT.turnFailed,
+    hint: "Leave threads that are not needed with `thread/unsubscribe`; see `codex-broker status`.",
+  },
+  clientTooSlow: {
+    code: -33057,
+    retryable: true,
+    exit: EXIT.lost,
+    hint: "Connect again and read faster, or opt out of notifications that are not needed.",
   },
 } as const satisfies Record<string, ErrorFacts>;
 

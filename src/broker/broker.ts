@@ -1,30 +1,18 @@
-import { randomBytes } from "node:crypto";
-import type { Socket } from "node:net";
-import type { AppServerExit } from "../app-server/child.ts";
 import { describeExit, startAppServer, type StartedAppServer } from "../app-server/start.ts";
-import { stopAppServer } from "../app-server/stop-ladder.ts";
-import { asBrokerError, BrokerError, textDetail } from "../base/errors.ts";
+import { asBrokerError, BrokerError } from "../base/errors.ts";
 import { Changes } from "../base/changes.ts";
-import { clampTimer, Deadline } from "../base/deadline.ts";
+import { Deadline, monotonicMs } from "../base/deadline.ts";
 import { deferred } from "../base/deferred.ts";
 import { StateMachine } from "../base/state-machine.ts";
 import { trace } from "../base/trace.ts";
 import { BROKER_BUILD, BROKER_VERSION } from "../base/version.ts";
-import {
-  epochPath,
-  holdsEpoch,
-  listEpochs,
-  publishEpoch,
-  type EndedRecord,
-  type ServingRecord,
-} from "../lifecycle/epoch-file.ts";
-import { readCodexSettings } from "../lifecycle/codex-settings.ts";
+import { jobsDirectory } from "../jobs/job-directory.ts";
+import { listEpochs, type ServingRecord } from "../lifecycle/epoch-file.ts";
 import { Retirement } from "../lifecycle/retire.ts";
+import { findOlderTurn } from "../lifecycle/older-brokers.ts";
 import type { StartOrder } from "../lifecycle/start-protocol.ts";
 import { chooseEndpoint } from "../os/endpoint.ts";
-import { fingerprintOf } from "../os/fingerprint.ts";
 import { neutralDirectory } from "../os/neutral-directory.ts";
-import { identityOf, ownIdentity } from "../os/process-identity.ts";
 import {
   BROKER_PROTOCOL,
   MAX_LINE_BYTES,
@@ -34,33 +22,28 @@ import {
   type BrokerHelloParams,
   type BrokerState,
   type BrokerStatus,
+  type UnqueueParams,
   type Versions,
 } from "../wire/broker-protocol.ts";
-import type { RequestFrame } from "../wire/frame.ts";
-import { errorLine, resultLine, toRpcError } from "../wire/messages.ts";
 import { DescendantWatch } from "./descendant-watch.ts";
+import { DriftWatch } from "./drift-watch.ts";
+import type { Ending } from "./ending.ts";
+import { runDown } from "./exit-path.ts";
 import { GroundWatch } from "./ground.ts";
 import { Health } from "./health.ts";
+import { Jobs } from "./jobs.ts";
+import { Lifespan } from "./lifespan.ts";
 import { Listener } from "./listener.ts";
-import { answerRequestOfOurs, isRequestOfOurs, type BrokerFacade } from "./requests-of-ours.ts";
+import { OwnRecord, type End } from "./own-record.ts";
+import type { Peer } from "./peer.ts";
+import { Reception, type Host } from "./reception.ts";
 import { Router } from "./router.ts";
-import { Session } from "./session.ts";
 import { Watchdog } from "./watchdog.ts";
+import { WearWatch } from "./wear-watch.ts";
 
 /** A cold start under heavy load, the retries on a locked database included. */
 const APP_SERVER_START_MS = 45_000;
-/** An interrupted turn ends within milliseconds; one that does not is cut off with the app-server. */
-const INTERRUPT_GRACE_MS = 5_000;
-/** For answers on their way: the app-server drops them when its stdin ends. */
-const OUTSTANDING_GRACE_MS = 1_000;
-/** For what is queued to clients. One that does not read loses it. */
-const FLUSH_GRACE_MS = 250;
-/** For clients to find the successor, resume their idle threads there and leave. */
-const MOVE_GRACE_MS = 5_000;
 const HELLO_PROBE_WAIT_MS = 1_200;
-/** The sum of all bounds of the steps of a shutdown, and some. */
-const SHUTDOWN_LIMIT_MS = 20_000;
-const MAX_SESSIONS = 1_000;
 
 const MOVES: Readonly<Record<BrokerState, readonly BrokerState[]>> = {
   starting: ["serving", "draining"],
@@ -70,27 +53,18 @@ const MOVES: Readonly<Record<BrokerState, readonly BrokerState[]>> = {
   ended: [],
 };
 
-/** Why a broker ends. */
-export interface Ending {
-  readonly reason: string;
-  /** Present when it ends because something went wrong. */
-  readonly error?: BrokerError;
-  /** Interrupt running turns at once. */
-  readonly force?: boolean;
-  /** A successor is there or wanted: the clients are to go on with it. */
-  readonly reconnect?: boolean;
-}
-
 /** The holder of one epoch: a listener, its sessions, and one app-server. They live and die together. */
-export class Broker implements BrokerFacade {
+export class Broker implements Host {
   readonly #order: StartOrder;
   readonly #scopeDir: string;
-  readonly #instance = randomBytes(16).toString("hex");
-  readonly #startedAt = new Date();
+  readonly #record: OwnRecord;
   readonly #state = new StateMachine<BrokerState>("starting", MOVES);
-  readonly #sessions = new Set<Session>();
   readonly #router: Router;
+  readonly #reception: Reception;
   readonly #health: Health;
+  readonly #lifespan: Lifespan;
+  readonly jobs: Jobs;
+  readonly #wear: WearWatch;
   readonly #descendants = new DescendantWatch(
     () => this.#appServer?.child.descendants.note(),
     () => this.#router.turnCount > 0,
@@ -98,29 +72,52 @@ export class Broker implements BrokerFacade {
   readonly #changes = new Changes();
   readonly #started = deferred<void>();
   readonly #ended = deferred<void>();
-  #nextSession = 1;
   #listener: Listener | undefined;
-  #record: ServingRecord | undefined;
   #ground: GroundWatch | undefined;
   #appServer: StartedAppServer | undefined;
-  #idleTimer: NodeJS.Timeout | undefined;
   #retirement: Retirement | undefined;
   #watchdog: Watchdog | undefined;
-  #ageTimer: NodeJS.Timeout | undefined;
-  #overAge = false;
-  #buried = false;
+  #drainingSince: number | undefined;
 
   constructor(order: StartOrder) {
     this.#order = order;
     this.#scopeDir = order.scope.directory;
+    this.#record = new OwnRecord(order);
     this.#router = new Router({
       workspace: order.scope.workspace,
+      answerTimeoutMs: order.limits.answerTimeoutMs,
+      capacity: order.limits,
+      findOlderTurn: (threadId) =>
+        findOlderTurn(order.scope.directory, order.claim.epoch, threadId),
       onTurnsChanged: () => this.#workChanged(),
+      onThreadEvent: (frame, threadId) => this.#wear.outcomes.observe(frame, threadId),
+      onTurnLost: () => this.#wear.outcomes.lost(),
       onCommandStarted: () => this.#descendants.commandStarted(),
       onAllAnswered: () => this.#changes.notify(),
+      onSilence: () => void this.#health.check(0, 0),
     });
-    this.#health = new Health(this.#router.upstream, () =>
-      this.#appServerFailed("does not answer any more"),
+    this.#reception = new Reception(this, this.#router, order.limits, () => this.#workChanged());
+    this.#health = new Health(this.#router.upstream, {
+      atWork: () => this.#router.turnCount > 0 || this.#router.upstream.outstanding > 0,
+      onSilent: () => this.#appServerSilent(),
+      onUnresponsive: () => this.#appServerFailed("does not answer any more"),
+    });
+    this.#lifespan = new Lifespan(
+      order.limits,
+      () => ({ sessions: this.#reception.size, turns: this.#router.turnCount }),
+      (ending) => void this.end(ending),
+    );
+    this.jobs = new Jobs({
+      directory: jobsDirectory(order.scope.directory),
+      epoch: order.claim.epoch,
+      instance: this.#record.instance,
+      router: this.#router,
+      codexVersion: () => this.#appServer?.version ?? null,
+    });
+    this.#wear = new WearWatch(
+      order,
+      () => this.#router.turnCount > 0,
+      (worn) => this.#lifespan.makeRoom(worn),
     );
     this.#started.promise.catch(() => {});
   }
@@ -142,16 +139,27 @@ export class Broker implements BrokerFacade {
   async listen(): Promise<ServingRecord> {
     const { scope, claim } = this.#order;
     const { epoch } = claim;
-    const endpoint = chooseEndpoint({ ...scope, epoch, instance: this.#instance });
-    this.#listener = await Listener.open(endpoint, (socket) => this.#accept(socket));
+    const { instance } = this.#record;
+    const endpoint = chooseEndpoint({ ...scope, epoch, instance });
+    const listener = await Listener.open(endpoint, (socket) => {
+      this.#wear.sessionOpened();
+      this.#reception.accept(socket);
+    });
+    this.#listener = listener;
+    let record: ServingRecord;
     try {
-      this.#record = this.#takeEpoch();
+      // Before the record, at which the predecessor steps down: the fixed path never leads nowhere.
       // One that was superseded while it started must not lead anybody here.
-      if (listEpochs(this.#scopeDir)[0] === epoch) this.#listener.pointCurrentHere();
+      if (listEpochs(this.#scopeDir)[0] === epoch) listener.pointCurrentHere();
+      record = this.#record.publishServing(endpoint);
     } catch (error) {
-      this.#listener.close();
+      listener.close();
       throw error;
     }
+    const drift = new DriftWatch(record, (reason) => {
+      trace("info", "broker.drifted", { reason });
+      this.#reception.sendOn({ reason, reconnect: true, abnormal: false });
+    });
     this.#ground = new GroundWatch(
       {
         scopeDir: this.#scopeDir,
@@ -161,12 +169,15 @@ export class Broker implements BrokerFacade {
         socket: process.platform === "win32" ? null : endpoint.address,
       },
       (loss) => void this.end(loss),
-      () => this.#listener?.keepCurrent(),
+      () => {
+        listener.keepCurrent();
+        drift.look();
+      },
     );
     // Whoever was superseded meanwhile need not start an app-server first.
     this.#ground.look();
     if (this.#state.is("starting")) void this.#startAppServer();
-    return this.#record;
+    return record;
   }
 
   /** Ends the broker in order, once; later calls wait for the first. Never rejects. */
@@ -175,12 +186,29 @@ export class Broker implements BrokerFacade {
       if (ending.force === true) this.#router.interruptAll();
       return this.ended;
     }
+    const { reason, error } = ending;
+    trace("info", "broker.draining", { reason, turns: this.#router.turnCount });
     this.#state.to("draining");
-    this.#runDown(ending).then(this.#ended.resolve, (error: unknown) => {
-      trace("error", "broker.badEnd", { error: String(error) });
-      this.#ended.resolve();
-    });
+    this.#drainingSince = monotonicMs();
+    this.#lifespan.stop();
+    this.#wear.stop();
+    this.#ground?.close();
+    this.#retirement?.close();
+    this.#started.reject(error ?? new BrokerError("draining", `The broker ends: ${reason}.`));
+    this.#runDown(ending)
+      .catch((error: unknown) => trace("error", "broker.badEnd", { error: String(error) }))
+      .finally(() => {
+        this.#health.close();
+        this.#ended.resolve();
+      });
     return this.ended;
+  }
+
+  async welcome(hello: BrokerHelloParams | undefined): Promise<unknown> {
+    if (hello === undefined) await this.started.catch(unlessDraining);
+    else if (this.#state.is("serving")) await this.#health.check(HELLO_PROBE_WAIT_MS);
+    const result = this.#appServer?.initializeResult ?? { codexHome: this.#order.scope.codexHome };
+    return hello === undefined ? result : { ...result, broker: this.#hello(hello.nonce) };
   }
 
   async health(): Promise<{ state: BrokerState; appServer: AppServerFacts }> {
@@ -190,6 +218,10 @@ export class Broker implements BrokerFacade {
 
   turns(): ReturnType<Router["turns"]> {
     return this.#router.turns();
+  }
+
+  unqueue(from: Peer, { threadId, ticket }: UnqueueParams): number {
+    return this.#router.unqueue(from, threadId, ticket);
   }
 
   stop(force: boolean): { state: BrokerState; turns: number } {
@@ -206,67 +238,33 @@ export class Broker implements BrokerFacade {
       workspace: scope.workspace,
       stateDir: scope.stateDir,
       epoch: claim.epoch,
-      instance: this.#instance,
+      instance: this.#record.instance,
       state: this.#state.state,
       pid: process.pid,
-      startedAt: this.#startedAt.toISOString(),
-      endpoint: this.#record?.endpoint ?? "",
+      startedAt: this.#record.startedAt,
+      endpoint: this.#listener?.endpoint.address ?? "",
       versions: this.#versions(),
       appServer: this.#appServerFacts(),
-      sessions: [...this.#sessions].map((session) =>
-        session.status(this.#router.threadsOf(session)),
-      ),
+      sessions: this.#reception.status(),
+      disconnected: this.#reception.disconnected(),
       threads: this.#router.threadCount,
       turns: this.#router.turns(),
-      rssBytes: process.memoryUsage.rss(),
+      drain: this.#drain(),
+      jobs: this.jobs.running(),
+      usage: this.#wear.usage(),
+      figures: this.#wear.figures(),
     };
   }
 
-  #takeEpoch(): ServingRecord {
-    const { claim, scope } = this.#order;
-    if (!holdsEpoch(this.#scopeDir, claim.epoch, claim.token)) {
-      throw new BrokerError(
-        "brokerStartFailed",
-        `Epoch ${claim.epoch} was lost before the broker listened.`,
-      );
-    }
-    const record: ServingRecord = {
-      ...claim,
-      state: "serving",
-      instance: this.#instance,
-      broker: ownIdentity(),
-      appServer: null,
-      endpoint: this.#listener!.endpoint.address,
-      current: this.#listener!.endpoint.current,
-      startedAt: this.#startedAt.toISOString(),
-      workspace: scope.workspace,
-      codex: scope.codex,
-      fingerprint: fingerprintOf(scope.codex) ?? "unknown",
-      codexHome: scope.codexHome,
-      settings: readCodexSettings(scope.codexHome),
-      versions: { broker: BROKER_VERSION, build: BROKER_BUILD, node: process.versions.node },
-    };
-    publishEpoch(this.#scopeDir, record);
-    return record;
-  }
-
-  /** Should this process die, its successor can prove which app-server was its own. */
-  #publishAppServer(pid: number | undefined): void {
-    const { epoch, token } = this.#order.claim;
-    if (this.#record === undefined || pid === undefined) return;
-    if (!holdsEpoch(this.#scopeDir, epoch, token)) return;
-    const record = { ...this.#record, appServer: identityOf(pid) };
-    try {
-      publishEpoch(this.#scopeDir, record);
-      this.#record = record;
-    } catch (error) {
-      // A full disk is no reason to end a broker that works.
-      trace("warn", "broker.appServerNotRecorded", { error: String(error) });
-    }
+  #drain(): BrokerStatus["drain"] {
+    if (this.#drainingSince === undefined) return null;
+    const forMs = Math.round(monotonicMs() - this.#drainingSince);
+    return { forMs, limitMs: this.#order.limits.drainTimeoutMs };
   }
 
   async #startAppServer(): Promise<void> {
     const { scope } = this.#order;
+    const askedAt = monotonicMs();
     try {
       const appServer = await startAppServer({
         codex: scope.codex,
@@ -277,17 +275,17 @@ export class Broker implements BrokerFacade {
         onLine: (line) => this.#router.upstream.receive(line),
         onFault: (fault) => this.#appServerFailed(`speaks nonsense: ${fault.message}`),
       });
-      this.#appServerStarted(appServer);
+      this.#appServerStarted(appServer, monotonicMs() - askedAt);
     } catch (thrown) {
       const error = asBrokerError(thrown, "appServerStartFailed");
       // First of all: whoever finds the broker ending must find the reason too.
-      this.#writeObituary({ reason: error.message, error }, undefined);
+      this.#record.publishObituary(this.#end({ reason: error.message, error }));
       this.#started.reject(error);
       await this.end({ reason: error.message, error, force: true });
     }
   }
 
-  #appServerStarted(appServer: StartedAppServer): void {
+  #appServerStarted(appServer: StartedAppServer, afterMs: number): void {
     this.#appServer = appServer;
     const { child } = appServer;
     void child.exited.then((exit) => {
@@ -312,199 +310,76 @@ export class Broker implements BrokerFacade {
     this.#state.to("serving");
     this.#router.upstream.open((line) => child.send(line));
     this.#started.resolve();
-    this.#limitAge();
-    this.#workChanged();
-    this.#publishAppServer(child.pid);
-    this.#watchdog = new Watchdog(epochPath(this.#scopeDir, this.#order.claim.epoch), () => ({
-      ...this.#obituary({ reason: "it hung" }, undefined),
+    this.#health.watch();
+    this.#lifespan.begin();
+    this.#wear.begin(child, afterMs);
+    this.#record.publishAppServer(child.pid);
+    this.#watchdog = new Watchdog(this.#record.path, () => ({
+      ...this.#record.obituary(this.#end({ reason: "it hung" })),
       abnormal: true,
     }));
     this.#retirement = new Retirement(this.#scopeDir, this.#order.claim.epoch);
   }
 
+  /** It may only be slow: what runs goes on, what is new begins at a successor. */
+  #appServerSilent(): void {
+    const error = this.#appServerError("has not answered for some seconds");
+    void this.end({ reason: error.message, error, reconnect: true });
+  }
+
   /** It runs, but is of no use any more. */
   #appServerFailed(how: string): void {
-    const pid = this.#appServer?.child.pid;
-    const error = new BrokerError(
-      "appServerExited",
-      `The app-server (process ${String(pid)}) ${how}.`,
-      {
-        details: { pid },
-      },
-    );
+    const error = this.#appServerError(how);
     this.#router.lose(error);
     void this.end({ reason: error.message, error, force: true });
   }
 
-  #accept(socket: Socket): void {
-    const session = new Session(this.#nextSession++, socket, {
-      onInitialize: (from, frame) => void this.#initialize(from, frame),
-      onRequest: (from, frame) => this.#request(from, frame),
-      onNotification: (_from, frame) => this.#router.notification(frame),
-      onAnswer: (from, frame) => this.#router.answer(from, frame),
-      onEnd: (from) => this.#sessionEnded(from),
-    });
-    this.#sessions.add(session);
-    this.#workChanged();
+  #appServerError(how: string): BrokerError {
+    const pid = this.#appServer?.child.pid;
+    const message = `The app-server (process ${String(pid)}) ${how}.`;
+    return new BrokerError("appServerExited", message, { details: { pid } });
   }
 
-  async #initialize(session: Session, frame: RequestFrame): Promise<void> {
-    if (this.#sessions.size > MAX_SESSIONS) {
-      const error = new BrokerError(
-        "tooManySessions",
-        `This broker has ${MAX_SESSIONS} sessions already.`,
-      );
-      session.send(errorLine(frame.id, toRpcError(error)));
-      return session.finish();
-    }
-    const hello = session.introduce(frame.params);
-    try {
-      if (hello === undefined) await this.started;
-      else if (this.#state.is("serving")) await this.#health.check(HELLO_PROBE_WAIT_MS);
-      session.send(resultLine(frame.id, this.#initializeResult(hello)));
-      if (this.#sessions.has(session)) this.#router.join(session);
-    } catch (error) {
-      session.send(errorLine(frame.id, toRpcError(asBrokerError(error, "appServerStartFailed"))));
-    }
+  #workChanged(): void {
+    this.#changes.notify();
+    this.#wear.workChanged();
+    this.#lifespan.workChanged();
   }
 
-  #initializeResult(hello: BrokerHelloParams | undefined): unknown {
-    const result = this.#appServer?.initializeResult ?? { codexHome: this.#order.scope.codexHome };
-    return hello === undefined ? result : { ...result, broker: this.#hello(hello.nonce) };
+  #runDown(ending: Ending): Promise<void> {
+    return runDown(
+      {
+        state: this.#state,
+        router: this.#router,
+        reception: this.#reception,
+        changes: this.#changes,
+        descendants: this.#descendants,
+        drainTimeoutMs: this.#order.limits.drainTimeoutMs,
+        listener: () => this.#listener,
+        watchdog: () => this.#watchdog,
+        child: () => this.#appServer?.child,
+        writeObituary: (exit) => this.#record.publishObituary({ ...this.#end(ending), exit }),
+      },
+      ending,
+    );
+  }
+
+  #end(ending: Ending): End {
+    const served = this.#appServer !== undefined;
+    return { ...ending, served, figures: this.#wear.figures() };
   }
 
   #hello(nonce: string): BrokerHello {
     return {
       protocol: BROKER_PROTOCOL,
-      instance: this.#instance,
+      instance: this.#record.instance,
       epoch: this.#order.claim.epoch,
       state: this.#state.state,
       proof: proofOf(this.#order.claim.token, nonce),
       pid: process.pid,
-      startedAt: this.#startedAt.toISOString(),
+      startedAt: this.#record.startedAt,
       versions: this.#versions(),
       appServer: this.#appServerFacts(),
-    };
-  }
-
-  #request(session: Session, frame: RequestFrame): void {
-    if (!isRequestOfOurs(frame.method)) return this.#router.request(session, frame);
-    answerRequestOfOurs(this, frame.method, frame.params).then(
-      (result) => session.send(resultLine(frame.id, result)),
-      (error: unknown) => {
-        session.send(errorLine(frame.id, toRpcError(asBrokerError(error, "invalidRequest"))));
-      },
-    );
-  }
-
-  #sessionEnded(session: Session): void {
-    this.#sessions.delete(session);
-    this.#router.leave(session);
-    this.#workChanged();
-  }
-
-  /** Nobody may come to supersede it: over age, it ends by itself as soon as no turn runs. */
-  #limitAge(): void {
-    const { maxAgeMs } = this.#order.limits;
-    if (maxAgeMs === 0) return;
-    this.#ageTimer = setTimeout(() => {
-      this.#overAge = true;
-      this.#workChanged();
-    }, clampTimer(maxAgeMs));
-  }
-
-  /** The idle time starts at the end of work, and any work stops it. */
-  #workChanged(): void {
-    this.#changes.notify();
-    if (this.#overAge && this.#state.is("serving") && this.#router.turnCount === 0) {
-      void this.end({ reason: "over age", reconnect: true });
-    }
-    clearTimeout(this.#idleTimer);
-    this.#idleTimer = undefined;
-    if (!this.#state.is("serving") || !this.#isIdle()) return;
-    this.#idleTimer = setTimeout(() => {
-      if (this.#isIdle()) void this.end({ reason: "idle" });
-    }, clampTimer(this.#order.limits.idleTimeoutMs));
-  }
-
-  #isIdle(): boolean {
-    return this.#sessions.size === 0 && this.#router.turnCount === 0;
-  }
-
-  async #runDown(ending: Ending): Promise<void> {
-    const { reason, error } = ending;
-    trace("info", "broker.draining", { reason, turns: this.#router.turnCount });
-    clearTimeout(this.#idleTimer);
-    clearTimeout(this.#ageTimer);
-    this.#ground?.close();
-    this.#retirement?.close();
-    this.#listener?.leaveCurrent();
-    this.#started.reject(error ?? new BrokerError("draining", `The broker ends: ${reason}.`));
-    this.#router.drain({ reason, reconnect: ending.reconnect === true });
-    await this.#settleTurns(ending);
-    if (ending.reconnect === true) await this.#letClientsMove();
-    this.#state.to("stopping");
-    this.#watchdog?.boundShutdown(SHUTDOWN_LIMIT_MS);
-    this.#listener?.close();
-    this.#descendants.stop();
-    await this.#changes.until(() => this.#router.upstream.outstanding === 0, OUTSTANDING_GRACE_MS);
-    this.#router.lose(
-      error ?? new BrokerError("connectionLost", `The broker has ended: ${reason}.`),
-    );
-    await this.#closeSessions();
-    const child = this.#appServer?.child;
-    const exit = child === undefined ? null : (await stopAppServer(child)).exit;
-    this.#writeObituary(ending, exit ?? undefined);
-    this.#watchdog?.close();
-    this.#state.to("ended");
-    trace("info", "broker.ended", { reason });
-  }
-
-  async #settleTurns(ending: Ending): Promise<void> {
-    const done = (): boolean => this.#router.turnCount === 0;
-    if (ending.force !== true) await this.#changes.until(done, this.#order.limits.drainTimeoutMs);
-    if (done()) return;
-    this.#router.interruptAll();
-    await this.#changes.until(done, INTERRUPT_GRACE_MS);
-  }
-
-  /** Clients of ours go to the successor by themselves; until they have, their requests are answered. */
-  async #letClientsMove(): Promise<void> {
-    const left = (): boolean => ![...this.#sessions].some((session) => session.movesByItself);
-    await this.#changes.until(left, MOVE_GRACE_MS);
-  }
-
-  async #closeSessions(): Promise<void> {
-    for (const session of this.#sessions) session.finish();
-    await this.#changes.until(() => this.#sessions.size === 0, FLUSH_GRACE_MS);
-    for (const session of this.#sessions) session.destroy();
-  }
-
-  /** Once: what was written first knows the cause. */
-  #writeObituary(ending: Ending, exit: AppServerExit | undefined): void {
-    const { claim } = this.#order;
-    if (this.#buried || !holdsEpoch(this.#scopeDir, claim.epoch, claim.token)) return;
-    this.#buried = true;
-    try {
-      publishEpoch(this.#scopeDir, this.#obituary(ending, exit));
-    } catch (thrown) {
-      trace("error", "broker.noObituary", {
-        file: epochPath(this.#scopeDir, claim.epoch),
-        error: String(thrown),
-      });
-    }
-  }
-
-  #obituary({ reason, error }: Ending, exit: AppServerExit | undefined): EndedRecord {
-    return {
-      ...(this.#record ?? this.#order.claim),
-      state: "ended",
-      reason,
-      at: new Date().toISOString(),
-      abnormal: error !== undefined,
-      exit: exit === undefined ? null : { code: exit.code, signal: exit.signal },
-      error: this.#appServer === undefined ? (error?.toJSON() ?? null) : null,
-      stderrTail: exit?.stderrTail ?? textDetail(error, "stderrTail"),
     };
   }
 
@@ -522,4 +397,9 @@ export class Broker implements BrokerFacade {
       unansweredMs: this.#health.unansweredMs,
     };
   }
+}
+
+/** Superseded while it started: whoever is here already is let in, and told where to go. */
+function unlessDraining(error: unknown): void {
+  if (!BrokerError.is(error) || error.kind !== "draining") throw error;
 }

@@ -1,6 +1,11 @@
-import { existsSync, watch, type FSWatcher } from "node:fs";
+import { statSync, watch, type FSWatcher } from "node:fs";
+import path from "node:path";
+import { errnoOf } from "../base/errors.ts";
+import { monotonicMs } from "../base/deadline.ts";
 import { trace } from "../base/trace.ts";
-import { holdsEpoch, listEpochs } from "../lifecycle/epoch-file.ts";
+import { hasLostEpoch, listEpochs, readEpoch } from "../lifecycle/epoch-file.ts";
+import { CLAIM_LIMIT_MS } from "../lifecycle/start-protocol.ts";
+import { livenessOf } from "../os/process-identity.ts";
 
 /** Losing the ground is noticed within this time even where the file system reports no changes. */
 const LOOK_EVERY_MS = 2_000;
@@ -20,31 +25,65 @@ export interface Loss {
   readonly reconnect: boolean;
 }
 
-/** Why the broker has no ground to stand on any more, or undefined while it has. */
+/**
+ * Why the broker has no ground to stand on any more, or undefined while that is not proven. What cannot
+ * be read now, for want of descriptors or permission, is looked at again: no successor of this user
+ * could claim an epoch there meanwhile either.
+ *
+ * @throws what kept it from looking.
+ */
 export function groundLost(ground: Ground): Loss | undefined {
   const newest = listEpochs(ground.scopeDir)[0];
   if (newest !== undefined && newest > ground.epoch) {
     return replaced(`superseded by epoch ${newest}`);
   }
-  if (!holdsEpoch(ground.scopeDir, ground.epoch, ground.token)) {
+  if (hasLostEpoch(ground.scopeDir, ground.epoch, ground.token)) {
     return replaced("its epoch file is gone or another's");
   }
-  if (ground.socket !== null && !existsSync(ground.socket)) return replaced("its socket is gone");
-  if (!existsSync(ground.workspace)) return { reason: "the workspace is gone", reconnect: false };
+  if (ground.socket !== null && isGone(ground.socket)) return replaced("its socket is gone");
+  if (isGone(ground.workspace)) return { reason: "the workspace is gone", reconnect: false };
   return undefined;
+}
+
+/**
+ * A claim is not a broker yet. Until one serves, this one is what the fixed path leads to, and what
+ * connected clients have: stepping down for a claim would leave them with nothing meanwhile.
+ */
+function successorIsStarting({ scopeDir, epoch }: Ground): boolean {
+  const higher = listEpochs(scopeDir).filter((each) => each > epoch);
+  return higher.length > 0 && higher.every((each) => isBeingStarted(scopeDir, each));
+}
+
+function isBeingStarted(scopeDir: string, epoch: number): boolean {
+  const reading = readEpoch(scopeDir, epoch);
+  if (reading?.state !== "read" || reading.record.state !== "claimed") return false;
+  return livenessOf(reading.record.claimant) !== "gone";
+}
+
+function isGone(path: string): boolean {
+  try {
+    statSync(path);
+    return false;
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR"].includes(errnoOf(error) ?? "")) return true;
+    throw error;
+  }
 }
 
 function replaced(reason: string): Loss {
   return { reason, reconnect: true };
 }
 
-/** Looks at the ground at every change of the directory, and regularly. */
+/** Looks at the ground at every change of its directories, and regularly. */
 export class GroundWatch {
   readonly #ground: Ground;
   readonly #onLost: (loss: Loss) => void;
   readonly #onHeld: () => void;
   readonly #timer: NodeJS.Timeout;
-  readonly #watcher: FSWatcher | undefined;
+  readonly #watchers: readonly FSWatcher[];
+  /** Since when there has been a claim on a higher epoch, and nothing more. */
+  #challengedAt: number | undefined;
+  #unseen = false;
 
   /** @param onHeld called at every look at which nothing is lost. */
   constructor(ground: Ground, onLost: (loss: Loss) => void, onHeld: () => void = () => {}) {
@@ -52,7 +91,9 @@ export class GroundWatch {
     this.#onLost = onLost;
     this.#onHeld = onHeld;
     this.#timer = setInterval(() => this.look(), LOOK_EVERY_MS);
-    this.#watcher = this.#tryToWatch();
+    const { scopeDir, socket } = ground;
+    const directories = socket === null ? [scopeDir] : [scopeDir, path.dirname(socket)];
+    this.#watchers = directories.flatMap((directory) => this.#tryToWatch(directory) ?? []);
   }
 
   look(): void {
@@ -60,23 +101,35 @@ export class GroundWatch {
     try {
       loss = groundLost(this.#ground);
       if (loss === undefined) this.#onHeld();
+      else if (this.#awaitsSuccessor()) loss = undefined;
+      this.#unseen = false;
     } catch (error) {
-      loss = { reason: `its state directory cannot be read: ${String(error)}`, reconnect: false };
+      if (!this.#unseen) trace("warn", "ground.unseen", { error: String(error) });
+      this.#unseen = true;
     }
     if (loss === undefined) return;
     this.close();
     this.#onLost(loss);
   }
 
+  #awaitsSuccessor(): boolean {
+    if (!successorIsStarting(this.#ground)) return false;
+    this.#challengedAt ??= monotonicMs();
+    return monotonicMs() - this.#challengedAt < CLAIM_LIMIT_MS;
+  }
+
   close(): void {
     clearInterval(this.#timer);
-    this.#watcher?.close();
+    for (const watcher of this.#watchers) watcher.close();
   }
 
   /** The poll is enough where the system has no watches left. */
-  #tryToWatch(): FSWatcher | undefined {
+  #tryToWatch(directory: string): FSWatcher | undefined {
     try {
-      const watcher = watch(this.#ground.scopeDir, () => this.look());
+      const watcher = watch(directory, (_change, name) => {
+        // The logs lie there too, and a look may be told of in one of them.
+        if (name?.endsWith(".log") !== true) this.look();
+      });
       watcher.on("error", (error) => trace("info", "ground.unwatched", { error: String(error) }));
       return watcher;
     } catch (error) {

@@ -3,12 +3,13 @@ import { trace } from "../base/trace.ts";
 import type { NotificationFrame } from "../wire/frame.ts";
 
 const HOLD_FOR_MS = 5_000;
-const MAX_PER_THREAD = 1_000;
 const MAX_THREADS = 200;
 
 interface Held {
   readonly frames: NotificationFrame[];
   readonly since: number;
+  /** How many more there were. */
+  cut: number;
 }
 
 /**
@@ -17,8 +18,13 @@ interface Held {
  * subscribes.
  */
 export class HeldEvents {
+  readonly #maxPerThread: number;
   readonly #threads = new Map<string, Held>();
   #timer: NodeJS.Timeout | undefined;
+
+  constructor(maxPerThread: number) {
+    this.#maxPerThread = maxPerThread;
+  }
 
   hold(threadId: string, frame: NotificationFrame): void {
     let held = this.#threads.get(threadId);
@@ -26,12 +32,18 @@ export class HeldEvents {
       if (this.#threads.size >= MAX_THREADS) {
         return trace("warn", "held.tooManyThreads", { threadId });
       }
-      held = { frames: [], since: monotonicMs() };
+      held = { frames: [], since: monotonicMs(), cut: 0 };
       this.#threads.set(threadId, held);
       this.#timer ??= setTimeout(() => this.#dropOld(), HOLD_FOR_MS);
     }
-    if (held.frames.length < MAX_PER_THREAD) held.frames.push(frame);
-    else trace("warn", "held.dropped", { threadId, method: frame.method });
+    if (held.frames.length < this.#maxPerThread) return void held.frames.push(frame);
+    held.cut += 1;
+    trace("warn", "held.dropped", { threadId, method: frame.method });
+  }
+
+  /** How many events of the thread were not kept, after those that were. */
+  cutOf(threadId: string): number {
+    return this.#threads.get(threadId)?.cut ?? 0;
   }
 
   release(threadId: string): readonly NotificationFrame[] {

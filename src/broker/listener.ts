@@ -2,10 +2,11 @@ import { chmodSync, readlinkSync, symlinkSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { randomBytes } from "node:crypto";
 import { deferred } from "../base/deferred.ts";
-import { errnoOf } from "../base/errors.ts";
+import { BrokerError, errnoOf } from "../base/errors.ts";
 import { trace } from "../base/trace.ts";
 import { removeIfThere, renameWithRetry } from "../os/atomic-file.ts";
 import type { Endpoint } from "../os/endpoint.ts";
+import { uidOfPeer } from "../os/peer.ts";
 import { unusable } from "../os/private-directory.ts";
 
 /** Connections that may wait for the event loop; the kernel refuses those beyond. */
@@ -21,20 +22,26 @@ export class Listener {
     this.#server = server;
   }
 
-  /** @throws BrokerError `stateDirUnusable`. */
+  /** @throws BrokerError `stateDirUnusable` or `sandboxDenied`. */
   static async open(endpoint: Endpoint, onSocket: (socket: Socket) => void): Promise<Listener> {
-    const server = createServer({ noDelay: true }, onSocket);
+    const server = createServer({ noDelay: true }, (socket) =>
+      isOurs(socket) ? onSocket(socket) : turnAway(socket),
+    );
     const listening = deferred<void>();
     server.once("listening", listening.resolve);
     server.once("error", listening.reject);
+    trace("debug", "listener.binding", { address: endpoint.address });
     server.listen({ path: endpoint.address, backlog: BACKLOG });
     try {
       await listening.promise;
       if (process.platform !== "win32") chmodSync(endpoint.address, 0o600);
     } catch (cause) {
       server.close();
-      throw unusable(endpoint.address, cause);
+      throw errnoOf(cause) === "EPERM"
+        ? forbidden(endpoint.address, cause)
+        : unusable(endpoint.address, cause);
     }
+    trace("debug", "listener.bound", { address: endpoint.address });
     server.removeListener("error", listening.reject);
     // Errors of single connections (out of descriptors, say): the listener itself goes on.
     server.on("error", () => {});
@@ -69,7 +76,12 @@ export class Listener {
   /** The fixed path leads here no more; this endpoint itself goes on. Removes only what leads here. */
   leaveCurrent(): void {
     const { address, current } = this.endpoint;
-    if (current !== null && linkTarget(current) === address) removeIfThere(current);
+    try {
+      if (current !== null && linkTarget(current) === address) removeIfThere(current);
+    } catch (error) {
+      // The successor points it elsewhere; the turns that still run must not suffer for it.
+      trace("warn", "listener.currentStays", { error: String(error) });
+    }
   }
 
   /** Takes no more connections. */
@@ -77,6 +89,24 @@ export class Listener {
     this.leaveCurrent();
     this.#server.close();
   }
+}
+
+/** Modes say EACCES: it takes a sandbox for this. */
+function forbidden(address: string, cause: unknown): BrokerError {
+  const message = `The system does not allow a broker to listen on ${address} (EPERM).`;
+  return new BrokerError("sandboxDenied", message, { cause, details: { path: address } });
+}
+
+/** The private directory keeps others out already; should somebody open it, the kernel still knows. */
+function isOurs(socket: Socket): boolean {
+  const uid = uidOfPeer(socket);
+  return uid === undefined || uid === process.geteuid?.();
+}
+
+function turnAway(socket: Socket): void {
+  trace("warn", "listener.stranger", { uid: uidOfPeer(socket) });
+  socket.on("error", () => {});
+  socket.destroy();
 }
 
 function linkTarget(link: string): string | undefined {

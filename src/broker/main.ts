@@ -1,7 +1,10 @@
-import { closeSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, readFile, writeSync } from "node:fs";
+import { promisify } from "node:util";
 import { asBrokerError, BrokerError } from "../base/errors.ts";
 import { trace } from "../base/trace.ts";
+import { forgetScope } from "../lifecycle/epoch-file.ts";
 import {
+  CLAIM_LIMIT_MS,
   REPORT_DESCRIPTOR,
   type StartOrder,
   type StartReport,
@@ -13,7 +16,7 @@ const STDIN = 0;
 
 /** The daemon: reads its order, takes its epoch, reports, and lives until its broker has ended. */
 async function main(): Promise<void> {
-  const order = JSON.parse(readFileSync(STDIN, "utf8")) as StartOrder;
+  const order = await readOrder();
   const broker = new Broker(order);
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () => void broker.end({ reason: `received ${signal}`, force: true }));
@@ -32,7 +35,20 @@ async function main(): Promise<void> {
   await startLog({ pid: process.pid, epoch: order.claim.epoch });
   trace("info", "broker.listening", { epoch: order.claim.epoch, workspace: order.scope.workspace });
   await broker.ended;
+  if (order.scope.private) forgetScope(order.scope.directory);
   process.exit(0);
+}
+
+/**
+ * Nobody waits any more for a broker whose starter has not said in time what it is to do. Not through
+ * `process.stdin`: that asks what kind of a pipe it is, which sandboxes forbid.
+ */
+async function readOrder(): Promise<StartOrder> {
+  // A read from a pipe cannot be given up, and would hold up an exit.
+  const tooLate = setTimeout(() => process.kill(process.pid, "SIGKILL"), CLAIM_LIMIT_MS);
+  const order = await promisify(readFile)(STDIN, "utf8");
+  clearTimeout(tooLate);
+  return JSON.parse(order) as StartOrder;
 }
 
 /** A defect of ours: everyone is told, and the successor starts afresh. */

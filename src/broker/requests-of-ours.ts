@@ -5,8 +5,11 @@ import type {
   BrokerState,
   BrokerStatus,
   TurnStatusEntry,
+  UnqueueParams,
 } from "../wire/broker-protocol.ts";
 import { isRecord } from "../wire/messages.ts";
+import type { Jobs } from "./jobs.ts";
+import type { Peer } from "./peer.ts";
 
 /** What the `broker/…` requests need of the broker. */
 export interface BrokerFacade {
@@ -16,10 +19,14 @@ export interface BrokerFacade {
   status(): BrokerStatus;
   turns(): TurnStatusEntry[];
   stop(force: boolean): { state: BrokerState; turns: number };
+  unqueue(from: Peer, params: UnqueueParams): number;
+  readonly jobs: Pick<Jobs, "running" | "start" | "cancel">;
 }
 
 type Method = keyof BrokerRequests;
-type Handlers = { [M in Method]: (broker: BrokerFacade, params: unknown) => Result<M> };
+type Handlers = {
+  [M in Method]: (broker: BrokerFacade, params: unknown, from: Peer) => Result<M>;
+};
 type Result<M extends Method> = BrokerRequests[M]["result"] | Promise<BrokerRequests[M]["result"]>;
 
 const handlers: Handlers = {
@@ -29,7 +36,16 @@ const handlers: Handlers = {
   },
   "broker/status": (broker) => broker.status(),
   "broker/turns": (broker) => ({ turns: broker.turns() }),
+  "broker/jobs": (broker) => ({ jobs: broker.jobs.running() }),
+  "broker/job/start": async (broker, params) => {
+    await broker.started;
+    return await broker.jobs.start(params);
+  },
+  "broker/job/cancel": (broker, params) => broker.jobs.cancel(jobIn(params)),
   "broker/stop": (broker, params) => broker.stop(isRecord(params) && params["force"] === true),
+  "broker/unqueue": (broker, params, from) => ({
+    unqueued: broker.unqueue(from, unqueueParams(params)),
+  }),
   "broker/shutdown": () => ({}),
 };
 
@@ -40,8 +56,8 @@ export function isRequestOfOurs(method: string): boolean {
 /** @throws BrokerError `invalidRequest` for a method that there is not. */
 export async function answerRequestOfOurs(
   broker: BrokerFacade,
-  method: string,
-  params: unknown,
+  from: Peer,
+  { method, params }: { readonly method: string; readonly params: unknown },
 ): Promise<unknown> {
   if (!Object.hasOwn(handlers, method)) {
     throw new BrokerError(
@@ -49,5 +65,19 @@ export async function answerRequestOfOurs(
       `There is no ${method}; there are ${Object.keys(handlers).join(", ")}.`,
     );
   }
-  return await handlers[method as Method](broker, params);
+  return await handlers[method as Method](broker, params, from);
+}
+
+function unqueueParams(params: unknown): UnqueueParams {
+  const { threadId, ticket } = isRecord(params) ? params : {};
+  if (typeof threadId !== "string" || (ticket !== undefined && typeof ticket !== "string")) {
+    throw new BrokerError("invalidRequest", "broker/unqueue names a threadId, and may a ticket.");
+  }
+  return ticket === undefined ? { threadId } : { threadId, ticket };
+}
+
+function jobIn(params: unknown): string {
+  const job = isRecord(params) ? params["job"] : undefined;
+  if (typeof job === "string") return job;
+  throw new BrokerError("invalidRequest", "broker/job/cancel names a job.");
 }

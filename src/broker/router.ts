@@ -1,8 +1,10 @@
-import { limitMsOf, notificationFacts, requestFacts } from "../app-server/method-table.ts";
+import { limitMsOf } from "../app-server/method-table.ts";
 import { BrokerError } from "../base/errors.ts";
 import { monotonicMs } from "../base/deadline.ts";
 import { trace } from "../base/trace.ts";
-import type { Draining, TurnLost, TurnStatusEntry } from "../wire/broker-protocol.ts";
+import type { OlderTurn } from "../lifecycle/older-brokers.ts";
+import type { BrokerCapacity } from "../lifecycle/start-protocol.ts";
+import type { Draining, Queued, TurnStatusEntry } from "../wire/broker-protocol.ts";
 import {
   withId,
   withParams,
@@ -11,42 +13,67 @@ import {
   type RequestFrame,
 } from "../wire/frame.ts";
 import { errorLine, isRecord, notificationLine, resultLine, toRpcError } from "../wire/messages.ts";
+import {
+  noNewWork,
+  opensThread,
+  refusalOf,
+  startsTurn,
+  threadBusy,
+  threadNotFound,
+} from "./admission.ts";
+import {
+  startsProcess,
+  threadInResult,
+  threadOfNotification,
+  threadParam,
+  turnInResult,
+  rootOfNotification,
+  turnOfNotification,
+} from "./frame-facts.ts";
+import { Greetings } from "./greetings.ts";
 import { OpenHandles, ownerOfHandle, withUpstreamHandles } from "./handles.ts";
-import { HeldEvents } from "./held-events.ts";
+import { askOlderTurn, reachesIntoTurn, threadHeldElsewhere, WriterWait } from "./elsewhere.ts";
+import { Hearing } from "./hearing.ts";
 import type { Peer } from "./peer.ts";
+import { Reconciliation } from "./reconciliation.ts";
 import { ServerRequests, threadOf } from "./server-requests.ts";
-import { Threads } from "./threads.ts";
+import { ThreadQueue } from "./thread-queue.ts";
+import type { Threads } from "./threads.ts";
+import { TurnDoubts, type EndedTurn } from "./turn-doubts.ts";
+import { turnCompleted, turnLost } from "./turn-endings.ts";
 import { Turns, type Turn } from "./turns.ts";
+import { UnsavedThreads } from "./unsaved-threads.ts";
 import { Upstream, type Outcome } from "./upstream.ts";
+import { takeBusyWish, type BusyWish } from "./when-busy.ts";
 
 /** An interrupt is answered in about 10 ms. */
 const INTERRUPT_LIMIT_MS = 5_000;
 const RELEASE_LIMIT_MS = 5_000;
-/** A predecessor that drains lets go of its idle threads within about a second. */
-const WRITER_GRACE_MS = 5_000;
-const WRITER_PAUSE_MS = 100;
-/** A session that has this many requests waiting is told to wait for answers. */
-const MAX_WAITING_PER_SESSION = 10_000;
 
-const MAX_GREETINGS = 10;
-
-/** Begin a turn on the thread they name. */
-const TURN_STARTERS = new Set(["turn/start", "review/start", "thread/compact/start"]);
-/** Begin work, or take a thread up: what a broker that is about to end must leave to its successor. */
-const WORK_STARTERS = new Set([...TURN_STARTERS, "thread/start", "thread/resume", "thread/fork"]);
-/** Their answer names a thread that the session hears from then on. */
-const SUBSCRIBERS = new Set(["thread/start", "thread/resume", "thread/fork"]);
+const UPKEEP_EVERY_MS = 30_000;
+const SILENT_AFTER_MS = 30_000;
 /** Run in a directory that defaults to the app-server's own, which is no one's workspace. */
 const NEED_CWD = new Set(["thread/start", "command/exec", "process/spawn"]);
 
 export interface RouterOptions {
   readonly workspace: string;
+  /** How long those who were asked may take to answer. */
+  readonly answerTimeoutMs: number;
+  readonly capacity: BrokerCapacity;
+  /** Finds the turn of a thread that has none here, in the brokers that this one has superseded. */
+  readonly findOlderTurn: (threadId: string) => Promise<OlderTurn | undefined>;
   /** Called when a turn has begun or ended. */
   readonly onTurnsChanged: () => void;
+  /** Called with everything that the app-server says of a thread. */
+  readonly onThreadEvent: (frame: NotificationFrame, threadId: string) => void;
+  /** Called for a turn whose end nobody will hear of. */
+  readonly onTurnLost: () => void;
   /** Called when a turn has started a process of its own. */
   readonly onCommandStarted: () => void;
   /** Called when the app-server owes no answer any more. */
   readonly onAllAnswered: () => void;
+  /** Called when the app-server is so silent that its health is to be looked at. */
+  readonly onSilence: () => void;
 }
 
 /**
@@ -57,23 +84,73 @@ export class Router {
   readonly upstream: Upstream;
   readonly #options: RouterOptions;
   readonly #peers = new Map<number, Peer>();
-  readonly #threads = new Threads<Peer>();
   readonly #turns = new Turns<Peer>();
-  readonly #held = new HeldEvents();
+  readonly #hearing: Hearing;
+  readonly #queue: ThreadQueue<Peer>;
+  readonly #doubts = new TurnDoubts<Peer>({
+    ask: (method, params, limitMs) => this.upstream.request(method, params, limitMs),
+    onOver: (turn, ended) => this.#endWasLost(turn, ended),
+  });
+  /** The turns whose end was told from Codex's history, by thread: it is not told again. */
+  readonly #endTold = new Map<string, string>();
+  readonly #unsaved = new UnsavedThreads();
+  readonly #reconciliation = new Reconciliation({
+    ask: (method, params, limitMs) => this.upstream.request(method, params, limitMs),
+    known: () => this.#threads.all(),
+    isOpening: () => this.#opening > 0,
+    onVanished: (threadId) => void this.#vanished(threadId),
+    onStray: (threadId) => {
+      if (!this.#threads.knows(threadId)) this.#unsubscribe(threadId);
+    },
+  });
+  readonly #upkeep: NodeJS.Timeout;
+  /** Requests on their way whose answer names a thread that is loaded. */
+  #opening = 0;
+  /** Nothing of these is outstanding upstream while they wait, and yet they are owed an answer. */
+  readonly #waitingForWriter = new Set<(why: BrokerError) => void>();
   readonly #handles = new OpenHandles();
   readonly #questions: ServerRequests;
-  /** What the app-server said once at its start and would say to each new connection. */
-  readonly #greetings = new Map<string, NotificationFrame>();
+  readonly #greetings = new Greetings();
+  /** Whose answers are on their way to nobody. */
+  readonly #gone = new WeakSet<Peer>();
   #draining: Draining | undefined;
 
   constructor(options: RouterOptions) {
     this.#options = options;
+    const { maxBacklogBytes, maxHeldEvents, maxQueuedTurns } = options.capacity;
+    this.#queue = new ThreadQueue(maxQueuedTurns);
+    this.#hearing = new Hearing({
+      maxBacklogBytes,
+      maxHeldEvents,
+      hasTurn: (threadId) => this.#turns.get(threadId) !== undefined,
+      tellApart: (frame) => this.#tellResolved(frame),
+    });
     this.upstream = new Upstream({
       onNotification: (frame) => this.#fromAppServer(frame),
       onServerRequest: (frame) => this.#question(frame),
       onAllAnswered: options.onAllAnswered,
+      onSilence: options.onSilence,
     });
-    this.#questions = new ServerRequests((line) => this.upstream.sendLine(line));
+    this.#upkeep = setInterval(() => void this.reconcile(), UPKEEP_EVERY_MS);
+    this.#upkeep.unref();
+    this.#questions = new ServerRequests(
+      (line) => this.upstream.sendLine(line),
+      options.answerTimeoutMs,
+    );
+  }
+
+  /** Looks whether anything was missed. */
+  async reconcile(now: number = monotonicMs()): Promise<void> {
+    const silent = [...this.#turns.all()].filter(
+      (turn) => now - turn.lastEventAt > SILENT_AFTER_MS,
+    );
+    // One turn may think for long; several that fall silent together are a matter of health.
+    if (silent.length > 1) this.#options.onSilence();
+    await this.#reconciliation.look();
+  }
+
+  get #threads(): Threads<Peer> {
+    return this.#hearing.threads;
   }
 
   get threadCount(): number {
@@ -89,20 +166,13 @@ export class Router {
   }
 
   turns(): TurnStatusEntry[] {
-    const now = monotonicMs();
-    return [...this.#turns.all()].map((turn) => ({
-      threadId: turn.threadId,
-      turnId: turn.id ?? null,
-      session: turn.owner?.id ?? null,
-      ageMs: Math.round(now - turn.startedAt),
-      silentMs: Math.round(now - turn.lastEventAt),
-    }));
+    return [...this.#turns.all()].map(statusOf);
   }
 
   /** The session may send and hear from now on. */
   join(peer: Peer): void {
     this.#peers.set(peer.id, peer);
-    for (const frame of this.#greetings.values()) peer.deliver(frame);
+    for (const frame of this.#greetings.all()) peer.deliver(frame);
     if (this.#draining !== undefined) {
       peer.send(notificationLine("broker/draining", this.#draining));
     }
@@ -110,32 +180,41 @@ export class Router {
 
   /** The session has gone: what it had waiting, running and open is ended, and nothing of others' is. */
   leave(peer: Peer): void {
-    if (!this.#peers.delete(peer.id)) return;
+    // It may have sent requests and not have joined yet.
+    this.#peers.delete(peer.id);
+    this.#gone.add(peer);
+    this.#queue.leave(peer);
     this.upstream.withdraw(peer);
-    this.#questions.leave(peer);
+    this.#questions.left(peer);
     for (const handle of this.#handles.leave(peer)) {
       this.#askQuietly(handle.method, handle.params, RELEASE_LIMIT_MS);
     }
-    const left = [...this.#turns.all()].filter(({ threadId }) => this.#ownerOf(threadId) === peer);
-    for (const turn of left) {
-      turn.owner = undefined;
-      this.#abandon(turn);
-    }
+    const left = [...this.#turns.all()].filter(
+      ({ threadId }) =>
+        this.#ownerOf(threadId) === peer || this.#threads.audience(threadId).has(peer),
+    );
     for (const threadId of this.#threads.subscribedTo(peer)) {
       this.#threads.unsubscribe(threadId, peer);
     }
-    for (const threadId of this.#threads.unheard()) this.#releaseIfIdle(threadId);
+    for (const turn of left) {
+      if (turn.owner === peer) turn.owner = undefined;
+    }
+    // One that others hear goes on for them.
+    for (const turn of left.filter(({ threadId }) => this.#isAbandoned(threadId))) {
+      this.#abandon(turn);
+    }
+    this.#releaseUnused();
   }
 
-  request(peer: Peer, frame: RequestFrame): void {
-    const refusal = this.#refusal(peer, frame);
-    if (refusal !== undefined) return peer.send(errorLine(frame.id, toRpcError(refusal)));
-    if (frame.method === "thread/unsubscribe" && this.#leaveThread(peer, frame)) return;
-    const forward = (): void => this.#forward(peer, this.#adapted(peer, frame), frame);
-    if (frame.method === "turn/interrupt") {
-      return this.#onceInterruptible(threadParam(frame), forward);
-    }
-    forward();
+  request(peer: Peer, original: RequestFrame): void {
+    const taken = takeBusyWish(original);
+    if (BrokerError.is(taken)) return refuse(peer, original, taken);
+    this.#request(peer, taken.frame, taken.wish);
+  }
+
+  /** @returns how many requests of this session have left the queue. */
+  unqueue(peer: Peer, threadId: string, ticket: string | undefined): number {
+    return this.#queue.withdraw(peer, threadId, ticket);
   }
 
   notification(frame: NotificationFrame): void {
@@ -149,8 +228,14 @@ export class Router {
   /** No new work from now on; everyone is told. Running turns, reads and interrupts go on. */
   drain(draining: Draining): void {
     this.#draining = draining;
-    this.#tellAll(notificationLine("broker/draining", draining));
-    for (const threadId of this.#threads.all()) this.#releaseIfIdle(threadId);
+    for (const peer of this.#peers.values()) {
+      peer.send(notificationLine("broker/draining", draining));
+    }
+    this.#queue.refuse(noNewWork(draining));
+    for (const giveUp of this.#waitingForWriter) giveUp(noNewWork(draining));
+    // Superseded before its app-server had started: what waits for it is asked again elsewhere.
+    if (draining.reconnect && !this.upstream.isOpen) this.upstream.close(noNewWork(draining));
+    this.#releaseUnused();
   }
 
   interruptAll(): void {
@@ -159,60 +244,70 @@ export class Router {
 
   /** The app-server has gone: every turn gets its terminal event, every waiting request its answer. */
   lose(cause: BrokerError): void {
-    this.#held.clear();
+    this.#hearing.clear();
     this.#questions.clear();
-    for (const turn of this.#turns.all()) {
-      const error = new BrokerError("turnLost", `The turn was lost: ${cause.message}`, {
-        details: { threadId: turn.threadId, turnId: turn.id ?? null, ...cause.details },
-        hint: `Continue the thread with \`codex-broker run --resume ${turn.threadId}\`.`,
-      });
-      const lost: TurnLost = {
-        threadId: turn.threadId,
-        turnId: turn.id ?? null,
-        error: error.toJSON(),
-      };
-      const line = notificationLine("broker/turnLost", lost);
-      for (const peer of this.#threads.audience(turn.threadId)) peer.send(line);
-    }
+    this.#queue.refuse(cause);
+    this.#doubts.clear();
+    clearInterval(this.#upkeep);
+    for (const turn of this.#turns.all()) this.#tellLost(turn, cause);
     for (const turn of this.#turns.all()) this.#turns.end(turn.threadId);
     this.upstream.close(cause);
   }
 
-  #refusal(peer: Peer, frame: RequestFrame): BrokerError | undefined {
-    if (this.#draining !== undefined && WORK_STARTERS.has(frame.method)) {
-      return new BrokerError(
-        "draining",
-        `This broker takes no new work: ${this.#draining.reason}.`,
-      );
+  #request(peer: Peer, frame: RequestFrame, wish: BusyWish): void {
+    const refusal = refusalOf(frame, {
+      draining: this.#draining,
+      experimentalApi: peer.experimentalApi,
+      waiting: this.upstream.waitingOf(peer),
+      threads: this.#threads.size + this.#opening,
+      capacity: this.#options.capacity,
+      knowsThread: (threadId) => this.#threads.knows(threadId),
+    });
+    if (refusal !== undefined) return refuse(peer, frame, refusal);
+    if (frame.method === "thread/unsubscribe" && this.#leaveThread(peer, frame)) return;
+    const forward = (): void => this.#forward(peer, this.#adapted(peer, frame), frame, wish);
+    const threadId = threadParam(frame);
+    if (threadId === undefined) return forward();
+    const running = this.#turns.get(threadId);
+    if (running === undefined) {
+      if (!reachesIntoTurn(frame)) return forward();
+      return void this.#reachOlderTurn(peer, frame, threadId, forward);
     }
-    const facts = requestFacts(frame.method);
-    if (facts !== undefined && !facts.stable && !peer.experimentalApi) {
-      return new BrokerError(
-        "invalidRequest",
-        `${frame.method} requires experimentalApi capability`,
-      );
+    if (frame.method === "turn/interrupt") return this.#onceInterruptible(running, forward);
+    if (!startsTurn(frame)) return forward();
+    if (wish.waitMs === undefined) {
+      const queued = this.#queue.lengthOf(threadId);
+      return refuse(peer, frame, threadBusy(statusOf(running), running.owner === peer, queued));
     }
-    if (this.upstream.waitingOf(peer) >= MAX_WAITING_PER_SESSION) {
-      return new BrokerError(
-        "tooManyRequests",
-        `More than ${MAX_WAITING_PER_SESSION} requests are waiting.`,
-      );
-    }
-    return TURN_STARTERS.has(frame.method)
-      ? this.#turnRefusal(peer, threadParam(frame))
-      : undefined;
+    this.#queue.add(
+      threadId,
+      {
+        session: peer,
+        ticket: wish.ticket,
+        begin: forward,
+        refuse: (error) => refuse(peer, frame, error),
+        onPosition: (position) => this.#tellPosition(peer, threadId, wish.ticket, position),
+      },
+      wish.waitMs,
+    );
   }
 
-  #turnRefusal(peer: Peer, threadId: string | undefined): BrokerError | undefined {
-    if (threadId === undefined) return undefined;
-    // Upstream would run it, but tell the broker nothing of it, and so nobody.
-    if (!this.#threads.knows(threadId)) {
-      return new BrokerError("invalidRequest", `thread not found: ${threadId}`, {
-        hint: "Send `thread/resume` first: a turn is heard on a thread that was started or resumed here.",
-      });
-    }
+  async #reachOlderTurn(
+    peer: Peer,
+    frame: RequestFrame,
+    threadId: string,
+    elsewise: () => void,
+  ): Promise<void> {
+    const older = await this.#options.findOlderTurn(threadId);
+    if (older === undefined) return elsewise();
+    peer.send(await askOlderTurn(older, frame));
+  }
+
+  #tellPosition(peer: Peer, threadId: string, ticket: string | null, position: number): void {
     const running = this.#turns.get(threadId);
-    return running === undefined ? undefined : threadBusy(running, peer);
+    const turn = running === undefined ? null : statusOf(running);
+    const queued: Queued = { threadId, ticket, position, turn };
+    peer.send(notificationLine("broker/queued", queued));
   }
 
   /** The request as it goes upstream: handles under the session's name, and a directory where one is needed. */
@@ -224,12 +319,10 @@ export class Router {
     return withParams(named, { ...named.params, cwd: this.#options.workspace });
   }
 
-  #forward(peer: Peer, frame: RequestFrame, original: RequestFrame): void {
+  #forward(peer: Peer, frame: RequestFrame, original: RequestFrame, wish: BusyWish): void {
     const threadId = threadParam(frame);
     const begun =
-      TURN_STARTERS.has(frame.method) && threadId !== undefined
-        ? this.#beginTurn(threadId, peer)
-        : undefined;
+      startsTurn(frame) && threadId !== undefined ? this.#beginTurn(threadId, peer) : undefined;
     this.#handles.note(peer, frame);
     const request = {
       owner: peer,
@@ -238,35 +331,61 @@ export class Router {
       urgent: frame.method === "turn/interrupt",
     };
     const forward = (): void => this.upstream.forward(request, frame, settle);
-    const givenUpAt = monotonicMs() + WRITER_GRACE_MS;
+    const opens = opensThread(frame);
+    if (opens) this.#opening += 1;
+    const waiting = new WriterWait(wish.waitMs);
     const settle = (outcome: Outcome): void => {
-      if (isHeldElsewhere(frame, outcome) && this.#peers.has(peer.id)) {
-        if (monotonicMs() < givenUpAt) return void setTimeout(forward, WRITER_PAUSE_MS);
-        return peer.send(errorLine(original.id, toRpcError(heldElsewhere(threadId))));
+      if (threadId !== undefined && isHeldElsewhere(frame, outcome) && !this.#gone.has(peer)) {
+        return void this.#waitForWriter(peer, original, { threadId, waiting, again: forward });
       }
+      if (opens) this.#opening -= 1;
       const failed = BrokerError.is(outcome) || outcome.error !== undefined;
       if (begun !== undefined) this.#turnAnswered(begun, outcome);
       this.#handles.answered(peer, frame, failed);
-      if (BrokerError.is(outcome)) return peer.send(errorLine(original.id, toRpcError(outcome)));
-      const heard = failed ? undefined : this.#hears(peer, frame, outcome);
+      if (BrokerError.is(outcome)) return refuse(peer, original, outcome);
+      const catchUp = failed ? undefined : this.#hears(peer, frame, outcome);
       peer.send(withId(outcome, original.id));
-      if (heard !== undefined) this.#tellHeld(heard);
+      if (catchUp === undefined) return;
+      catchUp();
+      this.#questions.joined(peer, (each) => this.#hearing.hears(peer, each));
     };
     forward();
   }
 
-  /** @returns the thread that the session hears since this answer. */
-  #hears(peer: Peer, frame: RequestFrame, answer: AnswerFrame): string | undefined {
-    const threadId = SUBSCRIBERS.has(frame.method) ? threadInResult(answer.result) : undefined;
+  /** An idle thread is let go of within a second; one whose turn runs, when that has ended. */
+  async #waitForWriter(
+    peer: Peer,
+    original: RequestFrame,
+    wait: { readonly threadId: string; readonly waiting: WriterWait; readonly again: () => void },
+  ): Promise<void> {
+    const giveUp = (why: BrokerError): void => {
+      this.#waitingForWriter.delete(giveUp);
+      this.#opening -= 1;
+      refuse(peer, original, why);
+    };
+    if (this.#draining !== undefined) return giveUp(noNewWork(this.#draining));
+    this.#waitingForWriter.add(giveUp);
+    const older = await this.#options.findOlderTurn(wait.threadId);
+    older?.link.connection.close();
+    if (!this.#waitingForWriter.has(giveUp)) return;
+    const pauseMs = wait.waiting.nextPauseMs(older !== undefined);
+    if (pauseMs === undefined) return giveUp(threadHeldElsewhere(wait.threadId, older));
+    setTimeout(() => {
+      if (this.#waitingForWriter.delete(giveUp)) wait.again();
+    }, pauseMs);
+  }
+
+  /** @returns what is to be told after an answer since which the session hears a thread. */
+  #hears(peer: Peer, frame: RequestFrame, answer: AnswerFrame): (() => void) | undefined {
+    const threadId = opensThread(frame) ? threadInResult(answer.result) : undefined;
     if (threadId === undefined) return undefined;
-    this.#threads.subscribe(threadId, peer);
-    // The session may have gone while this was on its way; then nobody hears the thread.
-    if (!this.#peers.has(peer.id)) {
-      this.#threads.unsubscribe(threadId, peer);
-      this.#releaseIfUnheard(threadId);
-      return undefined;
-    }
-    return threadId;
+    this.#unsaved.opened(frame.method, answer.result);
+    const catchUp = this.#hearing.join(peer, threadId);
+    if (!this.#gone.has(peer)) return catchUp;
+    // The session went while this was on its way, and nobody hears the thread.
+    this.#threads.unsubscribe(threadId, peer);
+    this.#releaseUnused();
+    return undefined;
   }
 
   /** Leaving a thread that others hear concerns only this session. @returns whether it was answered. */
@@ -274,14 +393,15 @@ export class Router {
     const threadId = threadParam(frame);
     if (threadId === undefined || !this.#threads.knows(threadId)) return false;
     const subscribed = this.#threads.unsubscribe(threadId, peer);
+    this.#questions.left(peer, (each) => this.#mayAnswer(each).has(peer));
     const status = subscribed ? "unsubscribed" : "notSubscribed";
     peer.send(resultLine(frame.id, { status }));
-    this.#releaseIfUnheard(threadId);
+    this.#releaseUnused();
     return true;
   }
 
   #beginTurn(threadId: string, peer: Peer): Turn<Peer> {
-    this.#threads.subscribe(threadId, peer);
+    this.#hearing.join(peer, threadId)();
     const turn = this.#turns.begin(threadId, peer);
     this.#options.onTurnsChanged();
     return turn;
@@ -294,40 +414,87 @@ export class Router {
       if (turn.id === undefined) this.#endTurn(turn.threadId);
       return;
     }
-    const started = isRecord(outcome.result) ? outcome.result["turn"] : undefined;
-    if (isRecord(started) && typeof started["id"] === "string") turn.id ??= started["id"];
+    turn.id ??= turnInResult(outcome.result);
+    this.#doubts.accepted(turn);
   }
 
   #endTurn(threadId: string): void {
-    if (this.#turns.end(threadId) === undefined) return;
-    if (this.#draining === undefined) this.#releaseIfUnheard(threadId);
-    else this.#releaseIfIdle(threadId);
+    const turn = this.#turns.end(threadId);
+    if (turn === undefined) return;
+    this.#doubts.settled(turn);
+    this.#hearing.turnEnded(threadId);
+    this.#queue.beginNext(threadId);
+    this.#releaseUnused();
     this.#options.onTurnsChanged();
   }
 
+  /** Something said that the turn is over, and its terminal event did not come. */
+  #endWasLost(turn: Turn<Peer>, ended: EndedTurn | undefined): void {
+    const { threadId } = turn;
+    if (ended === undefined) {
+      this.#tellLost(turn, new BrokerError("turnLost", "Codex does not say how it ended."));
+    } else {
+      if (turn.id !== undefined) this.#endTold.set(threadId, turn.id);
+      const frame = turnCompleted(threadId, ended);
+      this.#options.onThreadEvent(frame, threadId);
+      this.#hearing.tell(threadId, frame);
+    }
+    if (this.#turns.get(threadId) === turn) this.#endTurn(threadId);
+  }
+
+  #tellLost(turn: Turn<Peer>, cause: BrokerError): void {
+    if (turn.begun) this.#options.onTurnLost();
+    const lost = turnLost(turn, cause, this.#unsaved.has(turn.threadId));
+    const line = notificationLine("broker/turnLost", lost);
+    for (const peer of this.#threads.audience(turn.threadId)) peer.send(line);
+  }
+
   /** Whoever asks for an end before the beginning is heard when it has begun, and not refused. */
-  #onceInterruptible(threadId: string | undefined, interrupt: () => void): void {
-    const turn = threadId === undefined ? undefined : this.#turns.get(threadId);
-    if (turn === undefined || turn.begun) return interrupt();
+  #onceInterruptible(turn: Turn<Peer>, interrupt: () => void): void {
+    if (turn.begun) return interrupt();
     turn.onceBegun.push(interrupt);
   }
 
+  #isAbandoned(threadId: string): boolean {
+    return this.#ownerOf(threadId) === undefined && this.#threads.audience(threadId).size === 0;
+  }
+
   #abandon(turn: Turn<Peer>): void {
-    this.#onceInterruptible(turn.threadId, () => {
+    this.#onceInterruptible(turn, () => {
       const params = { threadId: turn.threadId, turnId: turn.id };
       if (turn.id !== undefined) this.#askQuietly("turn/interrupt", params, INTERRUPT_LIMIT_MS);
     });
   }
 
-  #releaseIfUnheard(threadId: string): void {
-    if (this.#threads.audience(threadId).size === 0) this.#releaseIfIdle(threadId);
+  /**
+   * Lets the app-server unload what nobody hears and no turn uses, with its MCP servers; while the
+   * broker drains also what is only heard, so that a successor can take it up. Sub-agents' threads
+   * go with the thread they work for.
+   */
+  #releaseUnused(): void {
+    const busy = [...this.#turns.all()].map(({ threadId }) => threadId);
+    for (const threadId of this.#threads.unused(busy, this.#draining !== undefined)) {
+      this.#forget(threadId);
+      this.#unsubscribe(threadId);
+    }
   }
 
-  /** Lets the app-server unload the thread, with its MCP servers, and lets another one take it up. */
-  #releaseIfIdle(threadId: string): void {
-    if (this.#turns.get(threadId) !== undefined || !this.#threads.knows(threadId)) return;
-    this.#threads.forget(threadId);
+  #unsubscribe(threadId: string): void {
     this.#askQuietly("thread/unsubscribe", { threadId }, RELEASE_LIMIT_MS);
+  }
+
+  /** The app-server has let go of the thread, and nobody was told. */
+  async #vanished(threadId: string): Promise<void> {
+    this.#queue.refuse(threadNotFound(threadId), threadId);
+    const turn = this.#turns.get(threadId);
+    if (turn !== undefined) await this.#doubts.overtaken(turn);
+    this.#closed(threadId);
+  }
+
+  #closed(threadId: string): void {
+    this.#queue.refuse(threadNotFound(threadId), threadId);
+    this.#endTurn(threadId);
+    this.#forget(threadId);
   }
 
   /** A request whose answer nobody waits for. */
@@ -339,10 +506,16 @@ export class Router {
 
   #question(frame: RequestFrame): void {
     const threadId = threadOf(frame);
-    if (threadId === undefined) return this.#questions.ask(frame, undefined);
+    if (threadId === undefined) return this.#questions.ask(frame, []);
     this.#turns.touch(threadId);
-    const [first] = this.#threads.audience(threadId);
-    this.#questions.ask(frame, this.#ownerOf(threadId) ?? first);
+    this.#questions.ask(frame, this.#mayAnswer(threadId));
+  }
+
+  /** Whoever runs the thread's turn, and all who hear it. */
+  #mayAnswer(threadId: string): ReadonlySet<Peer> {
+    const owner = this.#ownerOf(threadId);
+    const audience = this.#threads.audience(threadId);
+    return owner === undefined ? audience : new Set([owner, ...audience]);
   }
 
   /** Who started the thread's turn; a sub-agent works for whoever started the turn that it serves. */
@@ -357,132 +530,92 @@ export class Router {
     if (owned !== undefined) return this.#peers.get(owned.session)?.deliver(owned.frame);
     const threadId = threadOfNotification(frame);
     if (threadId === undefined) return this.#global(frame);
+    if (frame.method === "turn/completed" && this.#wasTold(frame, threadId)) return;
     this.#observe(frame, threadId);
-    const heard = this.#threads.knows(threadId) || this.#adoptChild(frame, threadId);
-    if (heard) this.#tell(threadId, frame);
-    else this.#held.hold(threadId, frame);
+    this.#hearing.tell(threadId, frame);
     this.#afterwards(frame, threadId);
   }
 
-  #tell(threadId: string, frame: NotificationFrame): void {
-    if (frame.method === "serverRequest/resolved") {
-      const resolved = this.#questions.resolved(frame);
-      return resolved?.addressee.deliver(resolved.frame);
-    }
-    for (const peer of this.#threads.audience(threadId)) peer.deliver(frame);
+  #wasTold(frame: NotificationFrame, threadId: string): boolean {
+    return this.#endTold.get(threadId) === turnOfNotification(frame);
   }
 
-  #tellHeld(threadId: string): void {
-    for (const frame of this.#held.release(threadId)) this.#tell(threadId, frame);
-  }
-
-  #tellAll(line: string): void {
-    for (const peer of this.#peers.values()) peer.send(line);
+  #tellResolved(frame: NotificationFrame): boolean {
+    if (frame.method !== "serverRequest/resolved") return false;
+    for (const told of this.#questions.resolved(frame)) told.to.deliver(told.frame);
+    return true;
   }
 
   #global(frame: NotificationFrame): void {
-    if (frame.method === "configWarning" || frame.method === "remoteControl/status/changed") {
-      this.#greet(frame);
-    }
+    this.#greetings.note(frame);
     for (const peer of this.#peers.values()) peer.deliver(frame);
-  }
-
-  #greet(frame: NotificationFrame): void {
-    const summary = isRecord(frame.params) ? frame.params["summary"] : undefined;
-    this.#greetings.set(`${frame.method} ${String(summary)}`, frame);
-    const [oldest] = this.#greetings.keys();
-    if (this.#greetings.size > MAX_GREETINGS && oldest !== undefined) {
-      this.#greetings.delete(oldest);
-    }
   }
 
   /** What the event says of turns, taken down before it is told, so that a reply finds it known. */
   #observe(frame: NotificationFrame, threadId: string): void {
     this.#turns.touch(threadId);
+    this.#unsaved.heard(threadId, frame);
+    this.#options.onThreadEvent(frame, threadId);
     if (startsProcess(frame)) this.#options.onCommandStarted();
-    if (frame.method !== "turn/started") return;
+    if (frame.method === "turn/started") this.#turnStarted(threadId, frame);
+    const turn = this.#turns.get(threadId);
+    if (turn !== undefined) this.#doubts.heard(turn, frame);
+  }
+
+  #turnStarted(threadId: string, frame: NotificationFrame): void {
+    const [turnId, rootId] = [turnOfNotification(frame), rootOfNotification(frame)];
+    const running = this.#turns.get(threadId);
+    // One turn at a time runs on a thread: the end of the one before was lost.
+    if (running !== undefined && isAnother(running, turnId) && running.id !== rootId) {
+      this.#turns.end(threadId);
+      void this.#doubts.overtaken(running);
+    }
     const turn = this.#turns.get(threadId) ?? this.#turns.begin(threadId, undefined);
-    turn.id ??= turnIdIn(frame);
+    turn.id ??= turnId;
+    turn.rootId ??= rootId;
     this.#turns.hasBegun(turn);
     this.#options.onTurnsChanged();
   }
 
   #afterwards(frame: NotificationFrame, threadId: string): void {
-    if (frame.method === "turn/completed") this.#endTurn(threadId);
+    if (frame.method === "turn/completed") {
+      const running = this.#turns.get(threadId);
+      if (running !== undefined && isAnother(running, turnOfNotification(frame))) return;
+      return this.#endTurn(threadId);
+    }
     if (frame.method !== "thread/closed" && frame.method !== "thread/deleted") return;
-    this.#endTurn(threadId);
+    this.#closed(threadId);
+  }
+
+  #forget(threadId: string): void {
     this.#threads.forget(threadId);
-  }
-
-  #adoptChild(frame: NotificationFrame, threadId: string): boolean {
-    const thread = isRecord(frame.params) ? frame.params["thread"] : undefined;
-    const parent = isRecord(thread) ? thread["parentThreadId"] : undefined;
-    if (typeof parent !== "string" || !this.#threads.knows(parent)) return false;
-    this.#threads.adopt(threadId, parent);
-    this.#tellHeld(threadId);
-    return true;
+    this.#endTold.delete(threadId);
+    this.#unsaved.forget(threadId);
   }
 }
 
-function threadBusy(turn: Turn<Peer>, peer: Peer): BrokerError {
-  const ageMs = Math.round(monotonicMs() - turn.startedAt);
-  const whose = turn.owner === peer ? "a turn of this session" : "a turn of another session";
-  return new BrokerError("threadBusy", `Thread ${turn.threadId} is running ${whose}.`, {
-    details: {
-      threadId: turn.threadId,
-      turnId: turn.id ?? null,
-      session: turn.owner?.id ?? null,
-      ageMs,
-    },
-  });
+function isAnother(turn: Turn<Peer>, id: string | undefined): boolean {
+  return turn.id !== undefined && id !== undefined && turn.id !== id && turn.rootId !== id;
 }
 
-/** Codex lets one app-server at a time write to a thread. */
+function refuse(peer: Peer, { id }: RequestFrame, error: BrokerError): void {
+  peer.send(errorLine(id, toRpcError(error)));
+}
+
+function statusOf(turn: Turn<Peer>): TurnStatusEntry {
+  const now = monotonicMs();
+  return {
+    threadId: turn.threadId,
+    turnId: turn.id ?? null,
+    session: turn.owner?.id ?? null,
+    ageMs: Math.round(now - turn.startedAt),
+    silentMs: Math.round(now - turn.lastEventAt),
+  };
+}
+
 function isHeldElsewhere(frame: RequestFrame, outcome: Outcome): boolean {
   if (frame.method !== "thread/resume" || BrokerError.is(outcome)) return false;
-  return outcome.error?.message.includes("already has an active writer") === true;
-}
-
-function heldElsewhere(threadId: string | undefined): BrokerError {
-  return new BrokerError(
-    "threadBusy",
-    `Thread ${String(threadId)} is in use by another Codex: an older broker whose turn still runs, or another program.`,
-    {
-      details: { threadId },
-      hint: "Wait until it has ended there; `codex-broker status` shows what runs.",
-    },
-  );
-}
-
-function threadParam(frame: RequestFrame): string | undefined {
-  const name = requestFacts(frame.method)?.threadId ?? "threadId";
-  const value = isRecord(frame.params) ? frame.params[name] : undefined;
-  return typeof value === "string" ? value : undefined;
-}
-
-function threadInResult(result: unknown): string | undefined {
-  const thread = isRecord(result) ? result["thread"] : undefined;
-  const id = isRecord(thread) ? thread["id"] : undefined;
-  return typeof id === "string" ? id : undefined;
-}
-
-function threadOfNotification(frame: NotificationFrame): string | undefined {
-  const path = notificationFacts(frame.method)?.threadId ?? "threadId";
-  let value: unknown = frame.params;
-  for (const name of path.split(".")) value = isRecord(value) ? value[name] : undefined;
-  return typeof value === "string" ? value : undefined;
-}
-
-/** A thread starts MCP servers and asks the user's shell for its settings; a turn runs commands. */
-function startsProcess(frame: NotificationFrame): boolean {
-  if (frame.method === "thread/started") return true;
-  const item =
-    frame.method === "item/started" && isRecord(frame.params) ? frame.params["item"] : undefined;
-  return isRecord(item) && item["type"] === "commandExecution";
-}
-
-function turnIdIn(frame: NotificationFrame): string | undefined {
-  const turn = isRecord(frame.params) ? frame.params["turn"] : undefined;
-  const id = isRecord(turn) ? turn["id"] : undefined;
-  return typeof id === "string" ? id : undefined;
+  const message = outcome.error?.message ?? "";
+  // The first of another app-server, the second of ours, which is just letting go of it.
+  return message.includes("already has an active writer") || message.includes("is closing; retry");
 }

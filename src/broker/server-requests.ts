@@ -1,3 +1,4 @@
+import { clampTimer } from "../base/deadline.ts";
 import { trace } from "../base/trace.ts";
 import { serverRequestFacts } from "../app-server/method-table.ts";
 import {
@@ -11,110 +12,180 @@ import { errorLine, isRecord, resultLine, type RawId } from "../wire/messages.ts
 import { decliningAnswer } from "../wire/declining-answers.ts";
 import type { Peer } from "./peer.ts";
 
-/** A person may take a while to decide; after this the broker declines, so that no turn waits for ever. */
-const ANSWER_WITHIN_MS = 10 * 60_000;
+/** A session that was cut off is back within seconds; a turn that waits for nobody must not wait for long. */
+const JOIN_WITHIN_MS = 30_000;
 
-interface Asked {
-  readonly upstreamId: RawId;
-  readonly method: string;
+/** So many answers may wait to be called resolved, should the app-server not call some of them that. */
+const MAX_UNRESOLVED = 256;
+
+/** A question of the app-server that has not been called resolved yet. */
+interface Question {
+  readonly frame: RequestFrame;
   readonly threadId: string | undefined;
-  readonly addressee: Peer;
-  readonly timer: NodeJS.Timeout;
+  /** The sessions that know it, each with the id that it knows it by. */
+  readonly shownAs: Map<Peer, RawId>;
+  /** Those of them that may still answer it. */
+  readonly awaited: Set<Peer>;
+  answered: boolean;
+  timer: NodeJS.Timeout | undefined;
 }
 
 /**
- * Questions of the app-server on their way to the one session that may answer them. Upstream, any
- * answer with the right small integer counts; here only the addressee's does, and every question is
- * answered: by the addressee, or with a refusal when it is gone or silent.
+ * Questions of the app-server on their way to the sessions that may answer them: all that hear the
+ * thread. The first answer counts. Upstream, any answer with the right small integer counts; here each
+ * session has an id of its own, and only the sessions that were asked are heard.
+ *
+ * An error is no answer: the session has nobody who could decide, and leaves it to the others. So a
+ * session that answers everything with -32601 never declines for one that has a person in front of
+ * it. Every question ends: answered, or declined in its own shape when all have passed, when all were
+ * silent for too long, or when nobody was there and nobody came.
  */
 export class ServerRequests {
   readonly #sendUpstream: (line: string) => void;
-  readonly #asked = new Map<RawId, Asked>();
-  /** Which id a session knows a question by, until the app-server has called it resolved. */
-  readonly #shownAs = new Map<RawId, { readonly id: RawId; readonly addressee: Peer }>();
+  readonly #answerWithinMs: number;
+  readonly #questions = new Map<RawId, Question>();
+  readonly #answered = new Set<Question>();
+  readonly #shown = new Map<RawId, { readonly question: Question; readonly to: Peer }>();
   #nextId = 0;
 
-  constructor(sendUpstream: (line: string) => void) {
+  /** @param answerWithinMs A person may take a while to decide, but no turn waits for ever. */
+  constructor(sendUpstream: (line: string) => void, answerWithinMs: number) {
     this.#sendUpstream = sendUpstream;
+    this.#answerWithinMs = answerWithinMs;
   }
 
   get open(): number {
-    return this.#asked.size;
+    return [...this.#questions.values()].filter(({ answered }) => !answered).length;
   }
 
-  ask(frame: RequestFrame, addressee: Peer | undefined): void {
-    if (addressee === undefined) {
-      trace("info", "question.nobodyThere", { method: frame.method });
-      return this.#decline(frame.id, frame.method);
+  /** Asks all of them. Where there is nobody, a question of a thread waits for whoever joins it. */
+  ask(frame: RequestFrame, addressees: Iterable<Peer>): void {
+    // Asked again when another session resumes the thread; whoever joins is shown it anyway.
+    if (this.#questions.get(frame.id)?.answered === false) return;
+    const question: Question = {
+      frame,
+      threadId: threadOf(frame),
+      shownAs: new Map(),
+      awaited: new Set(),
+      answered: false,
+      timer: undefined,
+    };
+    this.#questions.set(frame.id, question);
+    for (const peer of addressees) this.#show(question, peer);
+    this.#wait(question);
+  }
+
+  /** The session hears these threads from now on, and so what is still asked in them. */
+  joined(peer: Peer, hears: (threadId: string) => boolean): void {
+    for (const question of this.#questions.values()) {
+      if (question.answered || question.shownAs.has(peer)) continue;
+      if (question.threadId === undefined || !hears(question.threadId)) continue;
+      this.#show(question, peer);
+      this.#wait(question);
     }
-    const id = String(this.#nextId++);
-    const timer = setTimeout(() => {
-      trace("warn", "question.noAnswer", { method: frame.method, session: addressee.id });
-      this.#settle(id);
-      this.#decline(frame.id, frame.method);
-    }, ANSWER_WITHIN_MS);
-    const threadId = threadOf(frame);
-    this.#asked.set(id, { upstreamId: frame.id, method: frame.method, threadId, addressee, timer });
-    this.#shownAs.set(frame.id, { id, addressee });
-    addressee.send(withId(frame, id));
   }
 
-  /** An answer from a session. From anyone but the addressee it is as if it had not been given. */
+  /** The session has gone, or hears only these threads any more. */
+  left(peer: Peer, hears: (threadId: string) => boolean = () => false): void {
+    for (const question of this.#questions.values()) {
+      const id = question.shownAs.get(peer);
+      if (id === undefined || (question.threadId !== undefined && hears(question.threadId))) {
+        continue;
+      }
+      question.shownAs.delete(peer);
+      this.#shown.delete(id);
+      if (question.awaited.delete(peer) && question.awaited.size === 0) this.#wait(question);
+    }
+  }
+
+  /** An answer from a session. From anyone who was not asked it is as if it had not been given. */
   answer(from: Peer, frame: AnswerFrame): void {
-    const asked = this.#asked.get(frame.id);
-    if (asked === undefined || asked.addressee !== from) {
-      return trace("warn", "question.strayAnswer", { session: from.id, id: frame.id });
+    const shown = this.#shown.get(frame.id);
+    if (shown?.to !== from || !shown.question.awaited.has(from)) {
+      return trace("debug", "question.strayAnswer", { session: from.id, id: frame.id });
     }
-    this.#settle(frame.id);
-    this.#sendUpstream(withId(frame, asked.upstreamId));
+    const { question } = shown;
+    if (frame.error !== undefined) return this.#pass(question, from);
+    this.#settle(question);
+    this.#sendUpstream(withId(frame, question.frame.id));
   }
 
-  /** `serverRequest/resolved`, under the id by which the session knows the question. */
+  /** `serverRequest/resolved`, for each session under the id by which it knows the question. */
   resolved(
     frame: NotificationFrame,
-  ): { readonly frame: NotificationFrame; readonly addressee: Peer } | undefined {
+  ): Array<{ readonly frame: NotificationFrame; readonly to: Peer }> {
     const params = frame.params;
-    if (!isRecord(params)) return undefined;
-    const upstreamId = JSON.stringify(params["requestId"]);
-    const shown = this.#shownAs.get(upstreamId);
-    if (shown === undefined) return undefined;
-    this.#shownAs.delete(upstreamId);
-    this.#settle(shown.id);
-    const translated = withParams(frame, { ...params, requestId: Number(shown.id) });
-    return { frame: translated, addressee: shown.addressee };
-  }
-
-  /** The session has gone: whatever it was asked is declined. */
-  leave(peer: Peer): void {
-    for (const [id, asked] of this.#asked) {
-      if (asked.addressee !== peer) continue;
-      this.#settle(id);
-      this.#decline(asked.upstreamId, asked.method);
-    }
+    if (!isRecord(params)) return [];
+    const question = this.#questions.get(JSON.stringify(params["requestId"]));
+    if (question === undefined) return [];
+    this.#settle(question);
+    this.#forget(question);
+    return [...question.shownAs].map(([to, id]) => ({
+      to,
+      frame: withParams(frame, { ...params, requestId: Number(id) }),
+    }));
   }
 
   /** No question can be answered any more. */
   clear(): void {
-    for (const id of this.#asked.keys()) this.#settle(id);
-    this.#shownAs.clear();
+    for (const question of this.#questions.values()) {
+      this.#settle(question);
+      this.#forget(question);
+    }
   }
 
-  #settle(id: RawId): void {
-    const asked = this.#asked.get(id);
-    if (asked === undefined) return;
-    clearTimeout(asked.timer);
-    this.#asked.delete(id);
-    // Only questions of a thread are called resolved later; for the others this was the end.
-    if (asked.threadId === undefined) this.#shownAs.delete(asked.upstreamId);
+  #show(question: Question, peer: Peer): void {
+    const id = String(this.#nextId++);
+    question.shownAs.set(peer, id);
+    question.awaited.add(peer);
+    this.#shown.set(id, { question, to: peer });
+    peer.send(withId(question.frame, id));
   }
 
-  #decline(upstreamId: RawId, method: string): void {
+  /** For an answer where somebody was asked, else for somebody to ask. */
+  #wait(question: Question): void {
+    if (question.answered) return;
+    clearTimeout(question.timer);
+    const nobody = question.awaited.size === 0;
+    if (nobody && question.threadId === undefined) return this.#decline(question, "nobodyThere");
+    question.timer = setTimeout(
+      () => this.#decline(question, nobody ? "nobodyCame" : "noAnswer"),
+      nobody ? JOIN_WITHIN_MS : clampTimer(this.#answerWithinMs),
+    );
+  }
+
+  #pass(question: Question, from: Peer): void {
+    question.awaited.delete(from);
+    if (question.awaited.size === 0) this.#decline(question, "allPassed");
+  }
+
+  #decline(question: Question, because: string): void {
+    const { id, method } = question.frame;
+    trace("info", "question.declined", { method, because });
+    this.#settle(question);
     const declined = decliningAnswer(method);
     this.#sendUpstream(
-      "result" in declined
-        ? resultLine(upstreamId, declined.result)
-        : errorLine(upstreamId, declined.error),
+      "result" in declined ? resultLine(id, declined.result) : errorLine(id, declined.error),
     );
+  }
+
+  #settle(question: Question): void {
+    clearTimeout(question.timer);
+    question.answered = true;
+    question.awaited.clear();
+    // Only questions of a thread are called resolved later; for the others this was the end.
+    if (question.threadId === undefined) return this.#forget(question);
+    this.#answered.add(question);
+    const [oldest] = this.#answered;
+    if (this.#answered.size > MAX_UNRESOLVED && oldest !== undefined) this.#forget(oldest);
+  }
+
+  #forget(question: Question): void {
+    this.#answered.delete(question);
+    if (this.#questions.get(question.frame.id) === question) {
+      this.#questions.delete(question.frame.id);
+    }
+    for (const id of question.shownAs.values()) this.#shown.delete(id);
   }
 }
 

@@ -3,19 +3,25 @@ import { notificationFacts } from "../app-server/method-table.ts";
 import { BrokerError } from "../base/errors.ts";
 import { monotonicMs } from "../base/deadline.ts";
 import { trace } from "../base/trace.ts";
+import type { BrokerCapacity } from "../lifecycle/start-protocol.ts";
 import {
-  MAX_LINE_BYTES,
   type BrokerHelloParams,
+  type BrokerRequests,
   type SessionStatus,
 } from "../wire/broker-protocol.ts";
 import type { AnswerFrame, NotificationFrame, RequestFrame } from "../wire/frame.ts";
 import { LineChannel } from "../wire/line-channel.ts";
-import { errorLine, isRecord, toRpcError } from "../wire/messages.ts";
-import { decodeClientLine } from "./client-line.ts";
+import { errorLine, isRecord, notificationLine, toRpcError } from "../wire/messages.ts";
+import { decodeClientLine } from "../wire/client-line.ts";
 import type { Peer } from "./peer.ts";
 
-/** A client that has left this much unread when more comes is cut off: it must not cost the others memory. */
-const MAX_QUEUED_BYTES = 32 * 1024 * 1024;
+/** For a client that was cut off to read what it was sent, and why. */
+const LAST_WORDS_MS = 5_000;
+
+export type SessionLimits = Pick<BrokerCapacity, "maxLineBytes" | "maxUnreadBytes">;
+
+/** The published plugin says this, and nothing else, on a connection of its own. */
+const SAID_BY_STRANGERS: keyof BrokerRequests = "broker/shutdown";
 
 export interface SessionEvents {
   /** The first message: the session is not open before it was answered. */
@@ -23,13 +29,15 @@ export interface SessionEvents {
   onRequest(session: Session, frame: RequestFrame): void;
   onNotification(session: Session, frame: NotificationFrame): void;
   onAnswer(session: Session, frame: AnswerFrame): void;
-  onEnd(session: Session): void;
+  /** `error` is why the broker ended it, if it was the broker. */
+  onEnd(session: Session, error: BrokerError | undefined): void;
 }
 
 /** One client's connection: its handshake, what it asked to hear, and its queue. */
 export class Session implements Peer {
   readonly id: number;
   readonly #events: SessionEvents;
+  readonly #limits: SessionLimits;
   readonly #channel: LineChannel;
   readonly #openedAt = monotonicMs();
   #initialized = false;
@@ -39,9 +47,12 @@ export class Session implements Peer {
   #experimentalApi = false;
   #optOut: ReadonlySet<string> = new Set();
   #ended = false;
+  /** The longest line since everything had been read. */
+  #biggest = 0;
 
-  constructor(id: number, socket: Socket, events: SessionEvents) {
+  constructor(id: number, socket: Socket, events: SessionEvents, limits: SessionLimits) {
     this.id = id;
+    this.#limits = limits;
     this.#events = events;
     this.#channel = new LineChannel(
       { readable: socket, writable: socket },
@@ -50,7 +61,7 @@ export class Session implements Peer {
         onOversizedLine: (limit) => this.#oversized(limit),
         onEnd: (cause) => this.#end(cause),
       },
-      MAX_LINE_BYTES,
+      limits.maxLineBytes,
     );
   }
 
@@ -94,19 +105,31 @@ export class Session implements Peer {
   }
 
   send(line: string): void {
-    if (this.#channel.queuedBytes > MAX_QUEUED_BYTES) {
-      trace("warn", "session.tooSlow", {
-        session: this.id,
-        queuedBytes: this.#channel.queuedBytes,
-      });
-      return this.#channel.destroy();
-    }
+    if (this.#ended) return;
+    const unread = this.#channel.queuedBytes;
+    // One big message alone makes nobody slow.
+    this.#biggest = Math.max(unread === 0 ? 0 : this.#biggest, line.length);
+    if (unread > this.#limits.maxUnreadBytes + this.#biggest) return this.#cutOff();
     this.#channel.send(line);
+  }
+
+  /** It must not cost the others memory. From now on it gets nothing but what it has queued. */
+  #cutOff(): void {
+    const { maxUnreadBytes } = this.#limits;
+    const error = new BrokerError(
+      "clientTooSlow",
+      `This session has left more than ${maxUnreadBytes} bytes unread.`,
+      { details: { session: this.id, maxUnreadBytes } },
+    );
+    this.#channel.send(notificationLine("broker/closing", { error: error.toJSON() }));
+    this.#channel.close();
+    setTimeout(() => this.#channel.destroy(), LAST_WORDS_MS).unref();
+    this.#leave(error);
   }
 
   /** Sends what is queued, then ends the connection. */
   finish(): void {
-    this.#channel.finish();
+    this.#channel.close();
   }
 
   destroy(): void {
@@ -114,6 +137,8 @@ export class Session implements Peer {
   }
 
   #receive(line: Buffer): void {
+    // What a session that was cut off still asks is nobody's any more.
+    if (this.#ended) return;
     const frame = decodeClientLine(line);
     switch (frame.kind) {
       case "fault":
@@ -133,7 +158,9 @@ export class Session implements Peer {
       const error = new BrokerError("invalidRequest", "Already initialized");
       return this.send(errorLine(frame.id, toRpcError(error)));
     }
-    if (this.#initialized) return this.#events.onRequest(this, frame);
+    if (this.#initialized || frame.method === SAID_BY_STRANGERS) {
+      return this.#events.onRequest(this, frame);
+    }
     this.send(
       errorLine(frame.id, toRpcError(new BrokerError("notInitialized", "Not initialized"))),
     );
@@ -149,10 +176,14 @@ export class Session implements Peer {
 
   #end(cause: Error | undefined): void {
     if (this.#ended) return;
-    this.#ended = true;
     trace("debug", "session.ended", { session: this.id, cause: cause?.message ?? null });
     this.#channel.destroy();
-    this.#events.onEnd(this);
+    this.#leave(undefined);
+  }
+
+  #leave(error: BrokerError | undefined): void {
+    this.#ended = true;
+    this.#events.onEnd(this, error);
   }
 }
 

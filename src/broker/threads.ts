@@ -22,7 +22,8 @@ export class Threads<S extends object> {
   /** A thread that came into being by itself, as a sub-agent's does. */
   adopt(threadId: string, parentId: string): void {
     this.#entry(threadId);
-    this.#parents.set(threadId, parentId);
+    // Two that were said to work for each other would have no end.
+    if (this.rootOf(parentId) !== threadId) this.#parents.set(threadId, parentId);
   }
 
   /** @returns whether the session was subscribed. */
@@ -39,6 +40,12 @@ export class Threads<S extends object> {
     return this.#parents.get(threadId);
   }
 
+  /** The thread that this one works for in the end: itself, unless it is a sub-agent's. */
+  rootOf(threadId: string): string {
+    const parent = this.#parents.get(threadId);
+    return parent === undefined ? threadId : this.rootOf(parent);
+  }
+
   /** In the order in which they joined; the parents' sessions last. */
   audience(threadId: string): ReadonlySet<S> {
     const own = this.#subscribers.get(threadId);
@@ -53,9 +60,13 @@ export class Threads<S extends object> {
       .map(([threadId]) => threadId);
   }
 
-  /** Threads that nobody hears. */
-  unheard(): string[] {
-    return [...this.#subscribers.keys()].filter((threadId) => this.audience(threadId).size === 0);
+  /** Of families of threads that have nothing to do, those that nobody hears; or all, if `evenHeard`. */
+  unused(busy: Iterable<string>, evenHeard: boolean): string[] {
+    const busyRoots = new Set([...busy].map((threadId) => this.rootOf(threadId)));
+    return this.all().filter(
+      (threadId) =>
+        !busyRoots.has(this.rootOf(threadId)) && (evenHeard || this.audience(threadId).size === 0),
+    );
   }
 
   all(): string[] {

@@ -4,6 +4,8 @@ export interface Turn<S> {
   readonly threadId: string;
   /** Unknown until the app-server has said it. */
   id: string | undefined;
+  /** The turn that it serves, whose end is its own: a review answers with the one and starts the other. */
+  rootId: string | undefined;
   /** Who started it; undefined when that session has gone or nobody did. */
   owner: S | undefined;
   /** The app-server has said that it began. Before that it refuses to interrupt it. */
@@ -35,6 +37,7 @@ export class Turns<S extends object> {
     const turn: Turn<S> = {
       threadId,
       id: undefined,
+      rootId: undefined,
       owner,
       begun: false,
       onceBegun: [],

@@ -1,3 +1,4 @@
+import { isSafeToRepeat } from "../app-server/method-table.ts";
 import { BrokerError } from "../base/errors.ts";
 import { monotonicMs } from "../base/deadline.ts";
 import { deferred } from "../base/deferred.ts";
@@ -11,18 +12,25 @@ import {
 } from "../wire/frame.ts";
 import { fromRpcError, notificationLine, requestLine, type RawId } from "../wire/messages.ts";
 import { FairWindow } from "./fair-window.ts";
+import { Postponed } from "./postponed.ts";
 
 /** Beyond 64 outstanding requests the app-server gains nothing, and beyond 128 it loses some. */
 const WINDOW = 64;
 /** A request that has run for this long is being worked on, not queued, and keeps nobody out. */
 const LEAVES_WINDOW_AFTER_MS = 2_000;
+/** Unless the app-server has been silent for so long: then nobody knows that it works on anything. */
+const HEARD_WITHIN_MS = 1_000;
 const SWEEP_EVERY_MS = 500;
+/** The app-server's own word for a queue that is full: it has not looked at the request. */
+const OVERLOADED = -32_001;
 
 export interface UpstreamEvents {
   onNotification(frame: NotificationFrame): void;
   onServerRequest(frame: RequestFrame): void;
   /** No request is outstanding any more. */
   onAllAnswered(): void;
+  /** Requests wait for answers, and nothing at all has been answered for a while. */
+  onSilence(): void;
 }
 
 export type Outcome = AnswerFrame | BrokerError;
@@ -36,6 +44,8 @@ interface Pending {
   readonly settle: (outcome: Outcome) => void;
   sentAt: number;
   inWindow: boolean;
+  /** How often the app-server has refused it for want of room. */
+  refusals: number;
 }
 
 export interface UpstreamRequest {
@@ -52,6 +62,7 @@ export class Upstream {
   readonly #events: UpstreamEvents;
   readonly #window = new FairWindow<object, Pending>(WINDOW);
   readonly #pending = new Map<RawId, Pending>();
+  readonly #postponed = new Postponed<Pending>((pending) => this.#admit(pending));
   #send: ((line: string) => void) | undefined;
   #end: BrokerError | undefined;
   #nextId = 1;
@@ -62,9 +73,14 @@ export class Upstream {
     this.#events = events;
   }
 
+  /** Whether the app-server takes anything yet. */
+  get isOpen(): boolean {
+    return this.#send !== undefined;
+  }
+
   /** Outstanding at the app-server. */
   get outstanding(): number {
-    return this.#pending.size;
+    return this.#pending.size + this.#postponed.size;
   }
 
   get lastAnswerMsAgo(): number | null {
@@ -85,7 +101,14 @@ export class Upstream {
   /** A client's request, every byte as it came but the id. */
   forward(request: UpstreamRequest, frame: RequestFrame, settle: (outcome: Outcome) => void): void {
     this.#admit(
-      { ...request, line: (id) => withId(frame, id), settle, sentAt: 0, inWindow: false },
+      {
+        ...request,
+        line: (id) => withId(frame, id),
+        settle,
+        sentAt: 0,
+        inWindow: false,
+        refusals: 0,
+      },
       request.urgent,
     );
   }
@@ -109,6 +132,7 @@ export class Upstream {
         },
         sentAt: 0,
         inWindow: false,
+        refusals: 0,
       },
       true,
     );
@@ -127,7 +151,8 @@ export class Upstream {
   /** A session has gone: what it still had waiting is settled unsent. */
   withdraw(owner: object): void {
     const cause = new BrokerError("connectionClosed", "The session that asked has gone.");
-    for (const pending of this.#window.withdraw(owner)) pending.settle(cause);
+    const postponed = this.#postponed.withdraw((pending) => pending.owner === owner);
+    for (const pending of [...this.#window.withdraw(owner), ...postponed]) pending.settle(cause);
   }
 
   receive(line: Buffer): void {
@@ -153,7 +178,11 @@ export class Upstream {
     if (this.#end !== undefined) return;
     this.#end = cause;
     clearInterval(this.#sweep);
-    const all = [...this.#pending.values(), ...this.#window.withdrawAll()];
+    const all = [
+      ...this.#pending.values(),
+      ...this.#window.withdrawAll(),
+      ...this.#postponed.withdraw(() => true),
+    ];
     this.#pending.clear();
     for (const pending of all) pending.settle(cause);
     this.#events.onAllAnswered();
@@ -185,9 +214,21 @@ export class Upstream {
   #answer(frame: AnswerFrame): void {
     const pending = this.#pending.get(frame.id);
     if (pending === undefined) return trace("debug", "upstream.lateAnswer", { id: frame.id });
-    this.#remove(frame.id, pending);
-    pending.settle(frame);
+    if (!this.#tryAgainLater(frame, pending)) {
+      this.#remove(frame.id, pending);
+      pending.settle(frame);
+    }
     this.#pump();
+  }
+
+  /** Only what would do no harm twice: nobody has to trust that a refused request has done nothing. */
+  #tryAgainLater(frame: AnswerFrame, pending: Pending): boolean {
+    if (frame.error?.code !== OVERLOADED || !isSafeToRepeat(pending.method)) return false;
+    if (!this.#postponed.add(pending, pending.refusals)) return false;
+    pending.refusals += 1;
+    trace("info", "upstream.overloaded", { method: pending.method, refusals: pending.refusals });
+    this.#remove(frame.id, pending);
+    return true;
   }
 
   #remove(id: RawId, pending: Pending): void {
@@ -196,7 +237,7 @@ export class Upstream {
     if (this.#pending.size > 0) return;
     clearInterval(this.#sweep);
     this.#sweep = undefined;
-    this.#events.onAllAnswered();
+    if (this.outstanding === 0) this.#events.onAllAnswered();
   }
 
   #leaveWindow(pending: Pending): void {
@@ -208,9 +249,14 @@ export class Upstream {
   /** One timer for all requests: none per message. */
   #sweepOverdue(): void {
     const now = monotonicMs();
+    const heard = now - (this.#lastAnswerAt ?? 0) < HEARD_WITHIN_MS;
+    let overdue = false;
     for (const [id, pending] of this.#pending) {
       const age = now - pending.sentAt;
-      if (age > LEAVES_WINDOW_AFTER_MS) this.#leaveWindow(pending);
+      if (age > LEAVES_WINDOW_AFTER_MS && pending.inWindow) {
+        if (heard) this.#leaveWindow(pending);
+        else overdue = true;
+      }
       if (age <= pending.limitMs) continue;
       this.#remove(id, pending);
       pending.settle(
@@ -223,6 +269,7 @@ export class Upstream {
         ),
       );
     }
+    if (overdue) this.#events.onSilence();
     this.#pump();
   }
 }

@@ -1,5 +1,5 @@
 import { command } from "./command.ts";
-import { jsonOption, scopeOptions, startOptions } from "./options.ts";
+import { jsonOption, scopeOptions, sharingOptions, startOptions } from "./options.ts";
 
 /** A thread id, or the beginning of one: anything else after `--resume` is a prompt. */
 const THREAD_ID = /^[0-9a-f]{8}[0-9a-f-]*$/i;
@@ -7,6 +7,7 @@ const THREAD_ID = /^[0-9a-f]{8}[0-9a-f-]*$/i;
 export const runOptions = {
   file: { short: "f", value: "FILE", help: "read the prompt from a file" },
   ...scopeOptions,
+  ...sharingOptions,
   model: { value: "MODEL", help: "the model to ask" },
   effort: { value: "LEVEL", help: "how hard it thinks: low, medium, high, …" },
   sandbox: {
@@ -22,14 +23,22 @@ export const runOptions = {
   approve: {
     value: "WHAT",
     choices: ["all", "none"],
-    help: "the answer when it asks to run a command or change a file (default: none)",
+    help: "the answer when it asks to run a command or change a file (default: ask, or none)",
   },
+  "allow-mcp": {
+    value: "SERVER[/TOOL]",
+    many: true,
+    help: "let it call the tools of this MCP server, or this one; may be repeated",
+  },
+  policy: { value: "FILE", help: "JSON: what it may do without anybody being asked" },
   "output-schema": { value: "FILE", help: "JSON Schema for the final message" },
   resume: {
     value: "THREAD",
     valueLooksLike: THREAD_ID,
     help: "continue this thread, or without an id the newest one of the workspace",
   },
+  queue: { help: "wait for the thread's running turn instead of being refused" },
+  background: { help: "return when the turn has begun; `codex-broker jobs` has it from then on" },
   ephemeral: { help: "leave nothing on disk; such a thread cannot be resumed" },
   timeout: { value: "SECONDS", help: "interrupt the turn when it takes longer" },
   json: { help: "print one event a line on stdout, and a result as the last one" },
@@ -41,6 +50,7 @@ export const ensureOptions = { ...scopeOptions, ...startOptions, ...jsonOption }
 export const statusOptions = { ...scopeOptions, ...jsonOption } as const;
 export const stopOptions = {
   ...scopeOptions,
+  all: { help: "every broker of this user, whatever its workspace" },
   force: { help: "interrupt running turns instead of waiting for them" },
   timeout: { value: "SECONDS", help: "how long to wait for its end (default: 60)" },
   ...jsonOption,
@@ -54,18 +64,32 @@ export const logsOptions = {
 } as const;
 export const callOptions = {
   ...scopeOptions,
+  ...sharingOptions,
   experimental: { help: "use the app-server's experimental API" },
   timeout: { value: "SECONDS", help: "how long to wait for the answer (default: no limit)" },
   json: { help: "print the result on one line" },
   ...startOptions,
 } as const;
+export const proxyOptions = { ...scopeOptions, ...sharingOptions, ...startOptions } as const;
 export const serveOptions = {
   ...scopeOptions,
   replace: { help: "take over from a broker that is running; its turns go on in it" },
   ...startOptions,
 } as const;
 
+export const doctorOptions = {
+  ...scopeOptions,
+  fix: { help: "do what is provably safe about it" },
+  ...jsonOption,
+} as const;
+export const jobsOptions = {
+  ...scopeOptions,
+  all: { help: "list the older ones too" },
+  timeout: { value: "SECONDS", help: "how long to wait (default: until it has ended)" },
+  ...jsonOption,
+} as const;
 export const psOptions = { ...jsonOption } as const;
+export const statsOptions = { ...jsonOption } as const;
 export const rotateOptions = { ...scopeOptions, ...startOptions, ...jsonOption } as const;
 export const envOptions = { ...scopeOptions, ...startOptions, ...jsonOption } as const;
 
@@ -88,9 +112,31 @@ export const commands = [
         line: "git diff | codex-broker run --json",
         does: "prompt from stdin, events as JSON lines",
       },
+      {
+        line: 'codex-broker run --sandbox workspace-write --allow-mcp notes "file my notes"',
+        does: "may call the MCP server notes",
+      },
       { line: "codex-broker run -- -m pytest fails, why?", does: "nothing after -- is an option" },
     ],
     load: () => import("./commands/run.ts"),
+  }),
+  command({
+    name: "jobs",
+    summary: "what runs in the background, and what came of it",
+    about:
+      "Jobs are turns that belong to the broker: they go on when whoever started them has gone. A job is named by " +
+      "its id or the beginning of it; without one, the newest that fits is meant.",
+    operands: [
+      { name: "what", help: "list (default), show, result, wait, attach, cancel or clean" },
+      { name: "job", help: "its id, or the beginning of it" },
+    ],
+    options: jobsOptions,
+    examples: [
+      { line: "codex-broker jobs", does: "running and recent ones of this workspace" },
+      { line: "codex-broker jobs wait", does: "the final message of the newest, when it is there" },
+      { line: "codex-broker jobs cancel k3f", does: "ends it, and says so when it has ended" },
+    ],
+    load: () => import("./commands/jobs.ts"),
   }),
   command({
     name: "ensure",
@@ -119,13 +165,15 @@ export const commands = [
     name: "stop",
     summary: "ask the broker to end",
     about:
-      "Asks the workspace's broker to end and waits until it has. It takes no new work, and its running turns " +
-      "finish first. It is success when there is none. No signal is sent to anyone.",
+      "Asks the workspace's broker to end and waits until it has, and so for older ones that still finish turns. " +
+      "It takes no new work, and its running turns finish first. It is success when there is none. No signal is " +
+      "sent to anyone; a broker that does not answer is named, and not waited for.",
     operands: [],
     options: stopOptions,
     examples: [
       { line: "codex-broker stop", does: "when its turns are done" },
       { line: "codex-broker stop --force", does: "interrupt its turns" },
+      { line: "codex-broker stop --all", does: "of all workspaces" },
     ],
     load: () => import("./commands/stop.ts"),
   }),
@@ -136,6 +184,20 @@ export const commands = [
     options: psOptions,
     examples: [{ line: "codex-broker ps", does: "of all workspaces" }],
     load: () => import("./commands/ps.ts"),
+  }),
+  command({
+    name: "stats",
+    summary: "show how turns ended, by the age of the broker, and what was used at most",
+    about:
+      "Sums up what every broker of this user has seen, in all workspaces: those that run, and those that have " +
+      "ended. So the maximum age can be chosen from figures.",
+    operands: [],
+    options: statsOptions,
+    examples: [
+      { line: "codex-broker stats", does: "at what age do turns fail?" },
+      { line: "codex-broker stats --json | jq .total.peaks", does: "for programs" },
+    ],
+    load: () => import("./commands/stats.ts"),
   }),
   command({
     name: "rotate",
@@ -155,6 +217,21 @@ export const commands = [
     options: envOptions,
     examples: [{ line: 'eval "$(codex-broker env)"', does: "for the published Codex plugin" }],
     load: () => import("./commands/env.ts"),
+  }),
+  command({
+    name: "doctor",
+    summary: "look for what is wrong, say what to do, and with --fix do what is safe",
+    about:
+      "Looks at the state directory, at every broker of this user, at codex and its login, and at what the published " +
+      "Codex plugin has left behind. Each finding is told in a sentence, with what to type next. --fix does only what " +
+      "is proven to be safe, and says what it did. Ends with code 0 when nothing is wrong, else with 6.",
+    operands: [],
+    options: doctorOptions,
+    examples: [
+      { line: "codex-broker doctor", does: "look" },
+      { line: "codex-broker doctor --fix", does: "clean up" },
+    ],
+    load: () => import("./commands/doctor.ts"),
   }),
   command({
     name: "logs",
@@ -189,6 +266,26 @@ export const commands = [
       },
     ],
     load: () => import("./commands/call.ts"),
+  }),
+  command({
+    name: "proxy",
+    summary: "be a codex app-server on stdio, with the shared broker behind it",
+    about:
+      "For any program that starts a `codex app-server` of its own and can be told which command to start. It " +
+      "survives rotations of the broker, says so to its program with a warning notification, and ends when its " +
+      "stdin ends. Options of `codex app-server` that would change it for everyone are refused.",
+    operands: [
+      { name: "args", many: true, help: "what the program passes to codex, app-server first" },
+    ],
+    options: proxyOptions,
+    examples: [
+      { line: "codex-broker proxy", does: "instead of codex app-server" },
+      {
+        line: "codex-broker proxy -- app-server --listen stdio://",
+        does: "with what it was given",
+      },
+    ],
+    load: () => import("./commands/proxy.ts"),
   }),
   command({
     name: "serve",

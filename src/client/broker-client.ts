@@ -9,7 +9,9 @@ import type { BrokerRequests, BrokerStatus, Draining } from "../wire/broker-prot
 import type { Connection, RequestOptions } from "../wire/connection.ts";
 import { isRecord } from "../wire/messages.ts";
 import type { Inbox, NotificationListener, QuestionHandler } from "./inbox.ts";
-import { TurnRun, type TurnOptions } from "./turn.ts";
+import type { Policy } from "./policy.ts";
+import type { OpenWork } from "./open-work.ts";
+import { TurnRun, type JoinOptions, type TurnOptions } from "./turn.ts";
 
 /** Every request with a known shape: Codex's own, and the broker's. */
 export interface KnownRequests extends ClientRequests, BrokerRequests {}
@@ -21,6 +23,7 @@ const RESUME_LIMIT_MS = 10_000;
 export interface Opened extends Ensured {
   /** Resolves when the broker takes no new work any more. */
   readonly draining: Promise<Draining>;
+  readonly work: OpenWork;
 }
 
 /** Opens one more connection whose messages reach the same inbox. */
@@ -36,11 +39,14 @@ export type Open = (signal?: AbortSignal) => Promise<Opened>;
 export class BrokerClient {
   readonly #inbox: Inbox;
   readonly #open: Open;
+  readonly #policy: Policy | undefined;
   readonly #closed = deferred<BrokerError>();
   /** Open connections, each with the turns that run on it. */
   readonly #turnsOn = new Map<Opened, Set<TurnRun>>();
   /** Where each thread that this client has opened is heard. */
   readonly #homes = new Map<string, Opened>();
+  /** Threads that are on their way to the current broker. */
+  readonly #resuming = new Map<string, Promise<void>>();
   /** Connections to brokers that are being replaced. */
   readonly #leaving = new WeakSet<Connection>();
   readonly #closing = new AbortController();
@@ -48,7 +54,8 @@ export class BrokerClient {
   #moving: Promise<void> | undefined;
 
   /** @internal use `connectBroker` */
-  constructor(first: Opened, inbox: Inbox, open: Open) {
+  constructor(first: Opened, inbox: Inbox, open: Open, policy?: Policy) {
+    this.#policy = policy;
     this.#inbox = inbox;
     this.#open = open;
     this.#current = first;
@@ -97,17 +104,16 @@ export class BrokerClient {
   request(method: string, params?: unknown, options?: RequestOptions): Promise<unknown>;
   async request(method: string, params?: unknown, options?: RequestOptions): Promise<unknown> {
     await this.#moved();
+    await this.#resuming.get(threadIn(params) ?? "");
     const target = this.#targetOf(params);
     try {
-      const result = await target.link.connection.request(method, params, options);
-      this.#noteThread(method, params, result, target);
-      return result;
+      return await this.#ask(target, method, params, options);
     } catch (error) {
       // Refused before anything came of it, so it can be asked again elsewhere.
       if (!BrokerError.is(error) || error.kind !== "draining") throw error;
       await this.#moved();
       if (this.#current === target) throw error;
-      return await this.#current.link.connection.request(method, params, options);
+      return await this.#ask(this.#current, method, params, options);
     }
   }
 
@@ -120,30 +126,24 @@ export class BrokerClient {
     return this.#inbox.listen(listener);
   }
 
-  /** Answers what the app-server asks. Without a handler, everything is declined. */
+  /**
+   * Answers what Codex asks in the threads that this client hears, its own turns' questions and others'.
+   * What nobody answers is left to the other sessions that hear the thread, and else declined.
+   */
   onQuestion(handler: QuestionHandler): void {
     this.#inbox.questionHandler = handler;
   }
 
   /** Runs one turn: iterate it for its events, await its `result`. */
   runTurn(options: TurnOptions): TurnRun {
-    const turn: TurnRun = new TurnRun(
-      {
-        inbox: this.#inbox,
-        connection: async () => {
-          await this.#moved();
-          const { connection } = this.#current.link;
-          this.#turnsOn.get(this.#current)?.add(turn);
-          return connection;
-        },
-        wasReplaced: (connection) => this.#leaving.has(connection),
-        onThread: (threadId) => void this.#homes.set(threadId, this.#current),
-        lookUp: (threadId) => this.#lookUp(threadId),
-      },
-      options,
+    return this.#follow(
+      this.#policy === undefined ? options : { policy: this.#policy, ...options },
     );
-    void this.#leaveAfter(turn);
-    return turn;
+  }
+
+  /** Joins a turn that another one has started: the same events from its beginning, the same `result`. */
+  joinTurn(options: JoinOptions): TurnRun {
+    return this.#follow(options);
   }
 
   status(): Promise<BrokerStatus> {
@@ -161,8 +161,49 @@ export class BrokerClient {
     return Promise.resolve();
   }
 
+  async #ask(
+    target: Opened,
+    method: string,
+    params: unknown,
+    options: RequestOptions | undefined,
+  ): Promise<unknown> {
+    const undo = target.work.begin(method, params);
+    try {
+      const result = await target.link.connection.request(method, params, options);
+      target.work.answered(params, result);
+      this.#noteThread(method, params, result, target);
+      return result;
+    } catch (error) {
+      // One that only takes too long to answer may still have begun a turn.
+      if (!BrokerError.is(error) || error.kind !== "requestTimedOut") undo();
+      throw error;
+    }
+  }
+
+  #follow(options: TurnOptions | JoinOptions): TurnRun {
+    const turn: TurnRun = new TurnRun(
+      {
+        inbox: this.#inbox,
+        connection: async () => {
+          await this.#moved();
+          const { connection } = this.#current.link;
+          this.#turnsOn.get(this.#current)?.add(turn);
+          return connection;
+        },
+        replaced: (connection) => this.#replaced(connection),
+        wasReplaced: (connection) => this.#leaving.has(connection),
+        onThread: (threadId) => void this.#homes.set(threadId, this.#current),
+        lookUp: (threadId) => this.#lookUp(threadId),
+      },
+      options,
+    );
+    void this.#leaveAfter(turn);
+    return turn;
+  }
+
   #adopt(ensured: Opened): void {
     this.#turnsOn.set(ensured, new Set());
+    ensured.work.onDone(() => this.#leaveIfDone(ensured));
     if (!this.#inbox.held) ensured.link.socket.unref();
     void ensured.draining.then(({ reconnect }) => {
       if (!reconnect || this.#closing.signal.aborted) return;
@@ -197,8 +238,8 @@ export class BrokerClient {
       this.#current = next;
       this.#adopt(next);
       trace("info", "client.moved", { from: left.record.epoch, to: next.record.epoch });
-      await this.#resumeIdleThreads(left, next);
-      this.#leaveWhenDone(left);
+      this.#takeOver(left, next);
+      this.#leaveIfDone(left);
     } catch (error) {
       trace("warn", "client.notMoved", { error: String(error) });
       this.#leaving.delete(left.link.connection);
@@ -208,37 +249,52 @@ export class BrokerClient {
     }
   }
 
-  /** What was heard before is heard again, unless a turn still runs there. */
-  async #resumeIdleThreads(left: Opened, next: Opened): Promise<void> {
-    const busy = new Set([...(this.#turnsOn.get(left) ?? [])].map((turn) => turn.threadId));
-    const idle = [...this.#homes].filter(([id, home]) => home === left && !busy.has(id));
-    const deadline = Deadline.after(RESUME_LIMIT_MS);
-    for (const [threadId] of idle) {
+  /** What was heard there and has no turn running is heard here from now on. */
+  #takeOver(left: Opened, next: Opened): void {
+    const runs = new Set([...(this.#turnsOn.get(left) ?? [])].map((turn) => turn.threadId));
+    for (const [threadId, home] of this.#homes) {
+      if (home !== left || runs.has(threadId) || left.work.runsTurnOf(threadId)) continue;
       this.#homes.set(threadId, next);
+      this.#resuming.set(threadId, this.#resume(threadId, next));
+    }
+  }
+
+  async #resume(threadId: string, { link }: Opened): Promise<void> {
+    try {
+      const deadline = Deadline.after(RESUME_LIMIT_MS);
       const params = { threadId, excludeTurns: true };
-      await next.link.connection
-        .request("thread/resume", params, { deadline })
-        .catch((error: unknown) => {
-          // One that never had a turn is lost with its app-server; whoever uses it is told so then.
-          trace("info", "client.notResumed", { threadId, error: String(error) });
-        });
+      await link.connection.request("thread/resume", params, { deadline });
+    } catch (error) {
+      // One that never had a turn is lost with its app-server; whoever uses it is told so then.
+      trace("info", "client.notResumed", { threadId, error: String(error) });
+    } finally {
+      this.#resuming.delete(threadId);
     }
   }
 
   async #leaveAfter(turn: TurnRun): Promise<void> {
     await Promise.allSettled([turn.result]);
     for (const [ensured, turns] of this.#turnsOn) {
-      if (turns.delete(turn) && ensured !== this.#current) this.#leaveWhenDone(ensured);
+      if (turns.delete(turn)) this.#leaveIfDone(ensured);
     }
   }
 
-  #leaveWhenDone(left: Opened): void {
-    if ((this.#turnsOn.get(left)?.size ?? 0) === 0) left.link.connection.close();
+  /** An older connection is kept for what is still to come over it. */
+  #leaveIfDone(opened: Opened): void {
+    if (opened === this.#current || !opened.work.done) return;
+    if ((this.#turnsOn.get(opened)?.size ?? 0) > 0) return;
+    opened.link.connection.close();
+    if (!this.#closing.signal.aborted) this.#takeOver(opened, this.#current);
+  }
+
+  async #replaced(connection: Connection): Promise<void> {
+    const opened = [...this.#turnsOn.keys()].find(({ link }) => link.connection === connection);
+    const draining = await opened?.draining;
+    if (draining?.reconnect !== true) await new Promise(() => {});
   }
 
   #targetOf(params: unknown): Opened {
-    const threadId = isRecord(params) ? params["threadId"] : undefined;
-    const home = typeof threadId === "string" ? this.#homes.get(threadId) : undefined;
+    const home = this.#homes.get(threadIn(params) ?? "");
     return home !== undefined && this.#turnsOn.has(home) ? home : this.#current;
   }
 
@@ -261,4 +317,9 @@ export class BrokerClient {
       link.connection.close();
     }
   }
+}
+
+function threadIn(params: unknown): string | undefined {
+  const threadId = isRecord(params) ? params["threadId"] : undefined;
+  return typeof threadId === "string" ? threadId : undefined;
 }

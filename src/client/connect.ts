@@ -3,15 +3,19 @@ import { Deadline } from "../base/deadline.ts";
 import { deferred } from "../base/deferred.ts";
 import { BROKER_VERSION } from "../base/version.ts";
 import { ensureBroker, type Ensured } from "../lifecycle/ensure.ts";
-import { readEpoch } from "../lifecycle/epoch-file.ts";
-import { resolveScope, type Scope, type ScopeOptions } from "../lifecycle/scope.ts";
+import { resolveScope, wantsPrivacy, type Scope, type ScopeOptions } from "../lifecycle/scope.ts";
 import type { BrokerLimits } from "../lifecycle/start-protocol.ts";
-import type { Draining } from "../wire/broker-protocol.ts";
+import type { Closing, Draining } from "../wire/broker-protocol.ts";
+import { AskedQuestions } from "./asked-questions.ts";
 import { BrokerClient, type Opened } from "./broker-client.ts";
 import { Inbox } from "./inbox.ts";
+import { openHealthy } from "./open.ts";
+import type { Policy } from "./policy.ts";
+import { OpenWork } from "./open-work.ts";
 
 const DEFAULT_START_TIMEOUT_MS = 60_000;
 
+/** `private` is also asked for by CODEX_BROKER_PRIVATE=1. */
 export interface ConnectOptions extends ScopeOptions {
   /** Shown by `status`. Default: this package's name and version. */
   readonly clientInfo?: {
@@ -27,6 +31,8 @@ export interface ConnectOptions extends ScopeOptions {
   readonly experimentalApi?: boolean;
   /** Notifications that are not wanted, by their exact names. */
   readonly optOutNotificationMethods?: readonly string[];
+  /** What the turns of this client may do without a person being asked. Default: nothing. */
+  readonly policy?: Policy;
   /** Start a new broker even if a healthy one is there; running turns finish in the old one. */
   readonly replace?: boolean;
   /** Gives up waiting. A broker that was being started meanwhile stays. */
@@ -40,33 +46,16 @@ export interface ConnectOptions extends ScopeOptions {
  * @throws BrokerError — see `docs/errors.md`.
  */
 export async function connectBroker(options: ConnectOptions = {}): Promise<BrokerClient> {
-  const scope = resolveScope(options);
+  const alone = options.private ?? wantsPrivacy(options.env ?? process.env);
+  const scope = resolveScope({ ...options, private: alone });
   const inbox = new Inbox();
-  const first = await openHealthy(scope, options, inbox, options.signal);
+  const open = (wanted: ConnectOptions, signal: AbortSignal | undefined): Promise<Opened> => {
+    const deadline = Deadline.after(options.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS);
+    return openHealthy(scope, deadline, () => openOnce(scope, wanted, inbox, { deadline, signal }));
+  };
+  const first = await open(options, options.signal);
   const { replace: _onlyOnce, ...later } = options;
-  return new BrokerClient(first, inbox, (signal) => openHealthy(scope, later, inbox, signal));
-}
-
-async function openHealthy(
-  scope: Scope,
-  options: ConnectOptions,
-  inbox: Inbox,
-  signal: AbortSignal | undefined,
-): Promise<Opened> {
-  const deadline = Deadline.after(options.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS);
-  for (;;) {
-    const opened = await openOnce(scope, options, inbox, { deadline, signal });
-    const { connection, hello } = opened.link;
-    try {
-      if (hello.state !== "serving") await connection.request("broker/health", {}, { deadline });
-      return opened;
-    } catch (error) {
-      connection.close();
-      if (!isReplaceable(error) || deadline.expired) throw error;
-      const cause = causeInObituary(scope, opened.record.epoch);
-      if (cause !== undefined) throw cause;
-    }
-  }
+  return new BrokerClient(first, inbox, (signal) => open(later, signal), options.policy);
 }
 
 async function openOnce(
@@ -75,7 +64,10 @@ async function openOnce(
   inbox: Inbox,
   until: { readonly deadline: Deadline; readonly signal: AbortSignal | undefined },
 ): Promise<Opened> {
-  const draining = deferred<Draining>();
+  let draining = deferred<Draining>();
+  let closing = deferred<Closing>();
+  let asked = new AskedQuestions();
+  let work = new OpenWork();
   const { clientInfo, experimentalApi, optOutNotificationMethods, limits, env, replace } = options;
   const ensured: Ensured = await ensureBroker({
     scope,
@@ -90,13 +82,30 @@ async function openOnce(
         requestAttestation: false,
         ...(optOutNotificationMethods === undefined ? {} : { optOutNotificationMethods }),
       },
-      handlers: {
-        onNotification: (method, params) => {
-          if (method === "broker/draining") draining.resolve(params as Draining);
-          inbox.notification(method, params);
-        },
-        onRequest: (method, params) => inbox.question(method, params),
-        onBusy: (busy) => inbox.busy(busy),
+      // More than one may be tried; what the others said is not said of the one that is kept.
+      handlers: () => {
+        const own = {
+          draining: deferred<Draining>(),
+          closing: deferred<Closing>(),
+          asked: new AskedQuestions(),
+          work: new OpenWork(),
+        };
+        ({ draining, closing, asked, work } = own);
+        return {
+          onNotification: (method, params) => {
+            if (method === "broker/draining") own.draining.resolve(params as Draining);
+            if (method === "broker/closing") own.closing.resolve(params as Closing);
+            inbox.notification(method, params);
+            if (method === "serverRequest/resolved") own.asked.resolved(params);
+            own.work.heard(method, params);
+          },
+          onRequest: (method, params, id) =>
+            own.asked.serve(id, (signal) => inbox.question(method, params, signal)),
+          onBusy: (busy) => {
+            inbox.busy(busy);
+            own.work.awaitsAnswers(busy);
+          },
+        };
       },
     },
     ...(limits === undefined ? {} : { limits }),
@@ -104,17 +113,8 @@ async function openOnce(
     ...(env === undefined ? {} : { env }),
     ...(until.signal === undefined ? {} : { signal: until.signal }),
   });
-  return { ...ensured, draining: draining.promise };
-}
-
-/** The broker ended between its hello and its first answer: another one may do better. */
-function isReplaceable(error: unknown): boolean {
-  return BrokerError.is(error) && (error.kind === "connectionLost" || error.kind === "draining");
-}
-
-/** Its last words may not have reached us over the connection; they stand in its obituary. */
-function causeInObituary(scope: Scope, epoch: number): BrokerError | undefined {
-  const reading = readEpoch(scope.directory, epoch);
-  if (reading?.state !== "read" || reading.record.state !== "ended") return undefined;
-  return reading.record.error === null ? undefined : BrokerError.fromJSON(reading.record.error);
+  const { connection } = ensured.link;
+  void connection.closed.then(() => asked.clear());
+  void closing.promise.then(({ error }) => connection.destroy(BrokerError.fromJSON(error)));
+  return { ...ensured, draining: draining.promise, work };
 }

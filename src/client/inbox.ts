@@ -1,21 +1,44 @@
-import { decliningAnswer } from "../wire/declining-answers.ts";
-import { isRecord, RpcError } from "../wire/messages.ts";
+import { setImmediate } from "node:timers/promises";
+import type { v2 } from "../app-server/generated/index.ts";
+import { isRecord, notHandled, RpcError } from "../wire/messages.ts";
+import { ItemsInProgress } from "./items-in-progress.ts";
 
 export type NotificationListener = (method: string, params: unknown) => void;
 
+export interface QuestionContext {
+  /** What Codex wants to do, as its events have announced it; undefined where none has. */
+  readonly item: v2.ThreadItem | undefined;
+  /** Aborted when the answer is not waited for any more: another session gave one, or the turn ended. */
+  readonly signal: AbortSignal;
+}
+
 /**
- * Answers a question of the app-server: an approval, an elicitation, a tool call. `undefined` leaves
- * it to the next one who might answer, and in the end to a refusal.
+ * Answers a question of Codex: an approval, an elicitation, a tool call. `undefined` leaves it to the
+ * next one who might answer, at last to the other sessions that hear the thread, and else to a refusal.
  */
-export type QuestionHandler = (method: string, params: unknown) => unknown;
+export type QuestionHandler = (
+  method: string,
+  params: unknown,
+  context: QuestionContext,
+) => unknown;
+
+/** Where a question belongs. */
+export interface Place {
+  readonly threadId: unknown;
+  /** Undefined for questions that do not say it, null for those outside of a turn. */
+  readonly turnId: unknown;
+}
 
 /** Everything that arrives unasked, handed to whoever asked to have it. */
 export class Inbox {
   readonly #listeners = new Set<NotificationListener>();
-  readonly #byThread = new Map<string, QuestionHandler>();
+  readonly #handlers = new Set<{ fits: (place: Place) => boolean; handler: QuestionHandler }>();
+  readonly #items = new ItemsInProgress();
+  /** Threads of sub-agents, each with the thread that it works for. */
+  readonly #parents = new Map<unknown, unknown>();
   #holders = 0;
   #onHeld: (held: boolean) => void = () => {};
-  /** For threads without a handler of their own. */
+  /** For questions that no other handler has answered. */
   questionHandler: QuestionHandler | undefined;
 
   /** Whether anybody waits for anything. */
@@ -39,26 +62,47 @@ export class Inbox {
     return () => this.#listeners.delete(listener);
   }
 
-  answerFor(threadId: string, handler: QuestionHandler): () => void {
-    this.#byThread.set(threadId, handler);
-    return () => this.#byThread.delete(threadId);
+  /** Questions that belong there go to this handler first. Returns its own undo. */
+  answerFor(fits: (place: Place) => boolean, handler: QuestionHandler): () => void {
+    const entry = { fits, handler };
+    this.#handlers.add(entry);
+    return () => this.#handlers.delete(entry);
   }
 
   notification(method: string, params: unknown): void {
+    this.#items.observe(method, params);
+    this.#noteSubAgent(method, params);
     for (const listener of this.#listeners) listener(method, params);
   }
 
-  async question(method: string, params: unknown): Promise<unknown> {
-    const threadId = isRecord(params)
-      ? (params["threadId"] ?? params["conversationId"])
-      : undefined;
-    const forThread = typeof threadId === "string" ? this.#byThread.get(threadId) : undefined;
-    for (const handler of [forThread, this.questionHandler]) {
-      const answer = await handler?.(method, params);
+  isSubAgentOf(threadId: unknown, root: string): boolean {
+    const parent = this.#parents.get(threadId);
+    return parent !== undefined && (parent === root || this.isSubAgentOf(parent, root));
+  }
+
+  async question(method: string, params: unknown, signal: AbortSignal): Promise<unknown> {
+    const context: QuestionContext = { item: this.#items.about(params), signal };
+    // Whose turn asks may have come to be known with the line before.
+    await setImmediate();
+    const asked = isRecord(params) ? params : {};
+    const place = {
+      threadId: asked["threadId"] ?? asked["conversationId"],
+      turnId: asked["turnId"],
+    };
+    const first = [...this.#handlers].find(({ fits }) => fits(place));
+    for (const handler of [first?.handler, this.questionHandler]) {
+      const answer = await handler?.(method, params, context);
       if (answer !== undefined) return answer;
     }
-    const declined = decliningAnswer(method);
-    if ("result" in declined) return declined.result;
-    throw new RpcError(declined.error);
+    throw new RpcError(notHandled(method));
+  }
+
+  #noteSubAgent(method: string, params: unknown): void {
+    if (!isRecord(params)) return;
+    if (method === "thread/closed") this.#parents.delete(params["threadId"]);
+    const thread = method === "thread/started" ? params["thread"] : undefined;
+    if (isRecord(thread) && typeof thread["parentThreadId"] === "string") {
+      this.#parents.set(thread["id"], thread["parentThreadId"]);
+    }
   }
 }

@@ -1,10 +1,15 @@
 import type { v2 } from "../app-server/generated/index.ts";
+import type { Queued } from "../wire/broker-protocol.ts";
 import { isRecord } from "../wire/messages.ts";
 
 /** What happens in a turn, in the order in which it happens. */
 export type TurnEvent =
   | { type: "thread.started"; threadId: string; resumed: boolean; model: string; cwd: string }
+  /** It waits for its thread; position 1 is the next to begin. */
+  | { type: "turn.queued"; position: number; running: Queued["turn"] }
   | { type: "turn.started"; turnId: string }
+  /** Nothing was heard of it for `stallMs`. Told again after the next silence. */
+  | { type: "turn.stalled"; silentMs: number }
   /** A piece of a message, as the model writes it. */
   | { type: "message.delta"; itemId: string; delta: string }
   | { type: "reasoning.delta"; itemId: string; delta: string }
@@ -16,6 +21,8 @@ export type TurnEvent =
   | { type: "warning"; message: string }
   /** The model could not be reached, or failed; Codex tries again where `willRetry`. */
   | { type: "error"; error: v2.TurnError; willRetry: boolean }
+  /** Codex asked for something that the turn's policy allows. */
+  | { type: "question.allowed"; method: string; params: unknown }
   | { type: "turn.completed"; turn: v2.Turn }
   /** Everything that has no shape of its own here, known or unknown. */
   | { type: "notification"; method: string; params: unknown };
@@ -23,6 +30,12 @@ export type TurnEvent =
 /** A notification of the turn's thread, as an event. */
 export function toTurnEvent(method: string, params: Record<string, unknown>): TurnEvent {
   switch (method) {
+    case "broker/queued":
+      return {
+        type: "turn.queued",
+        position: Number(params["position"]),
+        running: params["turn"] as Queued["turn"],
+      };
     case "turn/started":
       return isRecord(params["turn"])
         ? { type: "turn.started", turnId: String(params["turn"]["id"]) }

@@ -28,12 +28,19 @@ export interface Counted {
  * @throws BrokerError `stateDirUnusable` when the directory is there but cannot be read.
  */
 export function takeCensus(stateDir: string): ScopeCensus[] {
+  return listScopes(stateDir).map(({ key, directory }) => censusOf(key, directory));
+}
+
+/** @throws BrokerError `stateDirUnusable`. */
+export function listScopes(stateDir: string): Array<Pick<ScopeCensus, "key" | "directory">> {
   const format = formatDirectory(stateDir);
-  return namesIn(format).map((key) => {
-    const directory = path.join(format, key);
-    const epochs = listEpochs(directory).flatMap((epoch) => readEpoch(directory, epoch) ?? []);
-    return { key, directory, epochs, brokers: epochs.flatMap(brokerIn) };
-  });
+  return namesIn(format).map((key) => ({ key, directory: path.join(format, key) }));
+}
+
+/** One scope, by its key and its directory. */
+export function censusOf(key: string, directory: string): ScopeCensus {
+  const epochs = listEpochs(directory).flatMap((epoch) => readEpoch(directory, epoch) ?? []);
+  return { key, directory, epochs, brokers: epochs.flatMap(brokerIn) };
 }
 
 function brokerIn(reading: EpochReading): Counted[] {

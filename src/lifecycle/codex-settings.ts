@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { errnoOf } from "../base/errors.ts";
 
 /** What a running app-server may have read before it was changed, as hashes; nothing secret is kept. */
 export interface CodexSettings {
@@ -10,18 +11,29 @@ export interface CodexSettings {
   readonly login: string;
 }
 
+/** Equal to nothing: of a file that could not be read, nothing can be said. */
+const UNREAD = "unread";
+
 export function readCodexSettings(codexHome: string): CodexSettings {
+  const config = readText(path.join(codexHome, "config.toml"));
+  const auth = readText(path.join(codexHome, "auth.json"));
   return {
-    config: hashOf(readText(path.join(codexHome, "config.toml"))),
-    login: hashOf(loginIn(readText(path.join(codexHome, "auth.json")))),
+    config: config === undefined ? UNREAD : hashOf(config),
+    login: auth === undefined ? UNREAD : hashOf(loginIn(auth)),
   };
 }
 
 /** What has changed, in words; undefined when nothing has. */
 export function changeOf(before: CodexSettings, now: CodexSettings): string | undefined {
-  if (before.login !== now.login) return "another account is logged in since the broker started";
-  if (before.config !== now.config) return "config.toml has changed since the broker started";
+  if (differ(before.login, now.login)) {
+    return "another account is logged in since the broker started";
+  }
+  if (differ(before.config, now.config)) return "config.toml has changed since the broker started";
   return undefined;
+}
+
+function differ(before: string, now: string): boolean {
+  return before !== now && before !== UNREAD && now !== UNREAD;
 }
 
 /** The account, or the API key, that stands in `auth.json`. */
@@ -37,11 +49,12 @@ function loginIn(text: string): string {
   }
 }
 
-function readText(file: string): string {
+/** Empty where there is no such file; undefined where it cannot be read, as without descriptors left. */
+function readText(file: string): string | undefined {
   try {
     return readFileSync(file, "utf8");
-  } catch {
-    return "";
+  } catch (error) {
+    return errnoOf(error) === "ENOENT" ? "" : undefined;
   }
 }
 

@@ -22,7 +22,8 @@ export interface Introduction {
     readonly version: string;
   };
   readonly capabilities: Readonly<Record<string, unknown>>;
-  readonly handlers: Pick<ConnectionOptions, "onNotification" | "onRequest" | "onBusy">;
+  /** Called once for each connection that is tried. */
+  readonly handlers: () => Omit<ConnectionOptions, "maxLineBytes">;
 }
 
 /** An open connection on which the broker has proven who it is. */
@@ -60,7 +61,7 @@ export async function makeContact(
   }
   const connection = new Connection(
     { readable: socket, writable: socket },
-    { ...introduction.handlers, maxLineBytes: MAX_LINE_BYTES },
+    { ...introduction.handlers(), maxLineBytes: MAX_LINE_BYTES },
   );
   try {
     return await sayHello(record, introduction, { connection, socket }, deadline);
@@ -111,7 +112,8 @@ function isHello(value: unknown): value is BrokerHello {
   );
 }
 
-async function openSocket(endpoint: string, deadline: Deadline): Promise<Socket> {
+/** @throws the system error, or a plain one when there was no connection in time. */
+export async function openSocket(endpoint: string, deadline: Deadline): Promise<Socket> {
   const opened = deferred<Socket>();
   // As a path in any case: Node would take a text of digits for a port.
   const socket = connect({ path: endpoint });

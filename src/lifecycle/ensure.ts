@@ -3,15 +3,15 @@ import { asBrokerError, BrokerError } from "../base/errors.ts";
 import { Deadline, monotonicMs, pause } from "../base/deadline.ts";
 import { trace } from "../base/trace.ts";
 import { BROKER_VERSION } from "../base/version.ts";
-import { fingerprintOf } from "../os/fingerprint.ts";
 import { ensurePrivateDirectory } from "../os/private-directory.ts";
 import { livenessOf } from "../os/process-identity.ts";
 import { assess, type Observation, type Policy, type Verdict } from "./assess.ts";
-import { changeOf, readCodexSettings } from "./codex-settings.ts";
 import { makeContact, type Introduction, type Link } from "./contact.ts";
+import { driftOf } from "./drift.ts";
 import { crashLoopIn } from "./crash-loop.ts";
 import {
   claimEpoch,
+  hasLostEpoch,
   listEpochs,
   newestEpoch,
   publishEpoch,
@@ -24,19 +24,20 @@ import {
 import { limitsOf } from "./limits.ts";
 import type { Scope } from "./scope.ts";
 import { spawnBroker } from "./spawn-broker.ts";
-import type { BrokerLimits, StartOrder } from "./start-protocol.ts";
+import { CLAIM_LIMIT_MS, type BrokerLimits, type StartOrder } from "./start-protocol.ts";
 
 /** One question to a broker that may be slow; the next one follows at once. */
 const HELLO_TIMEOUT_MS = 2_000;
 /** Healthy answers take milliseconds; a broker that is silent for this long is passed over, not ended. */
 const UNRESPONSIVE_AFTER_MS = 8_000;
-/** A claim becomes a listening broker in about 0.1 s; this is for machines under heavy load. */
-const CLAIM_LIMIT_MS = 15_000;
 /** Enough for a cold start under heavy load. */
 const DEFAULT_START_TIMEOUT_MS = 60_000;
 /** Between two looks at the epoch files while somebody else starts a broker. */
 const FIRST_LOOK_MS = 5;
 const SLOWEST_LOOK_MS = 100;
+
+/** Long enough to come back to it after a lost connection. */
+const PRIVATE_LIMITS: Partial<BrokerLimits> = { idleTimeoutMs: 2_000 };
 
 export interface EnsureOptions {
   readonly scope: Scope;
@@ -71,7 +72,8 @@ export interface Seen {
  */
 export async function ensureBroker(options: EnsureOptions): Promise<Ensured> {
   const { scope, introduction, signal } = options;
-  const limits = limitsOf(options.limits ?? {}, options.env ?? process.env);
+  const asked = scope.private ? { ...PRIVATE_LIMITS, ...options.limits } : options.limits;
+  const limits = limitsOf(asked ?? {}, options.env ?? process.env);
   const deadline = options.deadline ?? Deadline.after(DEFAULT_START_TIMEOUT_MS);
   prepareScopeDirectory(scope);
   const policy = policyOf(limits);
@@ -103,6 +105,7 @@ export async function ensureBroker(options: EnsureOptions): Promise<Ensured> {
       trace("info", "ensure.superseding", { epoch: claim.epoch, reason: verdict.reason });
       course.started = claim.epoch;
       await startBroker({ scope, claim, limits }, deadline, options.env ?? process.env);
+      trace("debug", "ensure.started", { epoch: claim.epoch });
       continue;
     }
     await pause(course.nextPauseMs(), signal);
@@ -120,15 +123,22 @@ async function startBroker(
   deadline: Deadline,
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
+  const { scope, claim } = order;
   try {
-    await spawnBroker(order, deadline, env);
+    await spawnBroker(order, deadline.within(CLAIM_LIMIT_MS), env);
   } catch (thrown) {
     const error = asBrokerError(thrown, "brokerStartFailed");
-    // A broker that is only slow may still come up under this claim.
-    if (error.kind === "brokerUnavailable") throw error;
+    if (error.kind === "brokerUnavailable") {
+      if (deadline.expired) throw error;
+      // It may still come up; the next look finds either that, or that its claim is over the limit.
+      return;
+    }
+    // Somebody has cleared the claim away: the broker could not come, and the next one may.
+    if (hasLostEpoch(scope.directory, claim.epoch, claim.token)) return;
     const killed = wasKilled(error);
-    writeUpFailedStart(order.scope.directory, order.claim, error, killed);
-    if (!killed) throw error;
+    writeUpFailedStart(scope.directory, claim, error, killed);
+    const superseded = (listEpochs(scope.directory)[0] ?? 0) > claim.epoch;
+    if (!killed && !superseded) throw error;
   }
 }
 
@@ -238,22 +248,13 @@ async function look(
     ours: record.epoch === course.started,
     broker: contact.kind === "silent" ? livenessOf(record.broker) : "unknown",
     ageMs: Math.max(0, Date.now() - Date.parse(record.startedAt)),
-    changed: changeSince(record),
+    changed: driftOf(record),
   };
   const verdict = assess(observation, policy);
   if (contacted.link === undefined) return { observation, verdict };
   if (verdict.step === "use" || keepLink) return { observation, verdict, link: contacted.link };
   contacted.link.connection.close();
   return { observation, verdict };
-}
-
-/** What the app-server has read may not be what it would read now. */
-function changeSince(record: ServingRecord): string | undefined {
-  const fingerprint = fingerprintOf(record.codex);
-  if (fingerprint !== null && fingerprint !== record.fingerprint) {
-    return `the codex binary ${record.codex} has changed since the broker started`;
-  }
-  return changeOf(record.settings, readCodexSettings(record.codexHome));
 }
 
 function observeFile(reading: EpochReading | undefined, course: Course): Observation {

@@ -1,16 +1,20 @@
 import { randomBytes } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmdirSync } from "node:fs";
 import path from "node:path";
 import * as v from "valibot";
 import {
+  BrokerError,
   errnoOf,
   isErrorKind,
   messageOf,
   type BrokerErrorJson,
   type ErrorKind,
 } from "../base/errors.ts";
+import { trace } from "../base/trace.ts";
 import { publishNew, publishOver, removeIfThere } from "../os/atomic-file.ts";
 import { unusable } from "../os/private-directory.ts";
+import type { Figures } from "../base/figures.ts";
+import { figuresSchema } from "./figures-schema.ts";
 import type { CodexSettings } from "./codex-settings.ts";
 import { ownIdentity, type ProcessIdentity } from "../os/process-identity.ts";
 
@@ -51,6 +55,9 @@ export interface ServingRecord extends Claim, Service {
   readonly state: "serving";
 }
 
+/** What wore a broker out, so that it made room for a successor. */
+export type Wear = (typeof WEARS)[number];
+
 /** The obituary. What the broker had not got to yet is absent. */
 export interface EndedRecord extends Claim, Partial<Service> {
   readonly state: "ended";
@@ -63,6 +70,10 @@ export interface EndedRecord extends Claim, Partial<Service> {
   /** Why it could not begin to serve; null for one that did, however it ended, and for one that was killed. */
   readonly error: BrokerErrorJson | null;
   readonly stderrTail: string;
+  /** Absent when it ended for another reason. */
+  readonly wear?: Wear;
+  /** What it has seen; absent when its successor wrote this. */
+  readonly figures?: Figures;
 }
 
 export type EpochRecord = ClaimedRecord | ServingRecord | EndedRecord;
@@ -70,6 +81,7 @@ export type EpochRecord = ClaimedRecord | ServingRecord | EndedRecord;
 const identitySchema = v.object({
   pid: v.pipe(v.number(), v.integer(), v.minValue(1)),
   startTime: v.nullable(v.string()),
+  uniqueId: v.exactOptional(v.string()),
   hostId: v.string(),
   bootId: v.nullable(v.string()),
   pidNamespace: v.nullable(v.string()),
@@ -105,6 +117,8 @@ const service = {
   versions: v.object({ broker: v.string(), build: v.string(), node: v.string() }),
 };
 
+const WEARS = ["age", "memory", "descriptors", "descendants", "transport"] as const;
+
 const recordSchema = v.variant("state", [
   v.object({ state: v.literal("claimed"), ...claim }),
   v.object({ state: v.literal("serving"), ...claim, ...service }),
@@ -118,14 +132,25 @@ const recordSchema = v.variant("state", [
     exit: v.nullable(v.object({ code: v.nullable(v.number()), signal: v.nullable(v.string()) })),
     error: v.nullable(errorSchema),
     stderrTail: v.string(),
+    // Of another version, they are no reason not to read the rest.
+    wear: v.fallback(v.optional(v.picklist(WEARS)), undefined),
+    figures: v.fallback(v.optional(figuresSchema), undefined),
   }),
 ]);
 
 export type EpochReading =
   | { readonly state: "read"; readonly epoch: number; readonly record: EpochRecord }
-  | { readonly state: "unreadable"; readonly epoch: number; readonly why: string };
+  | {
+      readonly state: "unreadable";
+      readonly epoch: number;
+      readonly why: string;
+      /** False when the system did not let us read, which says nothing about what stands there. */
+      readonly damaged: boolean;
+    };
 
 const EPOCH_NAME = /^([1-9]\d{0,14})\.json$/;
+/** The longest name that is still an epoch's, and a number without loss. */
+const LAST_EPOCH = 10 ** 15 - 1;
 
 export function epochPath(scopeDir: string, epoch: number): string {
   return path.join(scopeDir, `${epoch}.json`);
@@ -158,26 +183,30 @@ export function readEpoch(scopeDir: string, epoch: number): EpochReading | undef
     text = readFileSync(epochPath(scopeDir, epoch), "utf8");
   } catch (cause) {
     if (errnoOf(cause) === "ENOENT") return undefined;
-    return { state: "unreadable", epoch, why: messageOf(cause) };
+    return { state: "unreadable", epoch, why: messageOf(cause), damaged: false };
   }
   return decodeEpoch(epoch, text);
 }
 
 export function decodeEpoch(epoch: number, text: string): EpochReading {
+  const damaged = (why: string): EpochReading => ({
+    state: "unreadable",
+    epoch,
+    why,
+    damaged: true,
+  });
   let json: unknown;
   try {
     json = JSON.parse(text);
   } catch {
-    return { state: "unreadable", epoch, why: text === "" ? "it is empty" : "it is not JSON" };
+    return damaged(text === "" ? "it is empty" : "it is not JSON");
   }
   const parsed = v.safeParse(recordSchema, json);
   if (!parsed.success) {
     const issue = parsed.issues[0];
-    return { state: "unreadable", epoch, why: `${v.getDotPath(issue) ?? "it"}: ${issue.message}` };
+    return damaged(`${v.getDotPath(issue) ?? "it"}: ${issue.message}`);
   }
-  if (parsed.output.epoch !== epoch) {
-    return { state: "unreadable", epoch, why: `it names epoch ${parsed.output.epoch}` };
-  }
+  if (parsed.output.epoch !== epoch) return damaged(`it names epoch ${parsed.output.epoch}`);
   return { state: "read", epoch, record: parsed.output as EpochRecord };
 }
 
@@ -194,8 +223,10 @@ export function newestEpoch(scopeDir: string): EpochReading | undefined {
  * claimed a higher one meanwhile.
  *
  * @returns the claim, or undefined when somebody else was first.
+ * @throws BrokerError `stateDirUnusable` when there is no epoch after it.
  */
 export function claimEpoch(scopeDir: string, newest: number): ClaimedRecord | undefined {
+  if (newest >= LAST_EPOCH) throw noneAfter(epochPath(scopeDir, newest));
   const claim: ClaimedRecord = {
     state: "claimed",
     epoch: newest + 1,
@@ -205,6 +236,14 @@ export function claimEpoch(scopeDir: string, newest: number): ClaimedRecord | un
   };
   if (!publishNew(epochPath(scopeDir, claim.epoch), encode(claim))) return undefined;
   return listEpochs(scopeDir)[0] === claim.epoch ? claim : undefined;
+}
+
+/** No broker gets there in a million years, so somebody has put that file there. */
+function noneAfter(file: string): BrokerError {
+  return new BrokerError("stateDirUnusable", `${file} is of the last epoch there is.`, {
+    details: { path: file },
+    hint: `Remove ${file}; no broker of this program has written it.`,
+  });
 }
 
 /** Writes the record over the file of its epoch. Only the process that the file names does this. */
@@ -218,12 +257,38 @@ export function holdsEpoch(scopeDir: string, epoch: number, token: string): bool
   return reading?.state === "read" && reading.record.token === token;
 }
 
+/** Whether that file is proven to be gone or another's: not being able to read it proves nothing. */
+export function hasLostEpoch(scopeDir: string, epoch: number, token: string): boolean {
+  const reading = readEpoch(scopeDir, epoch);
+  if (reading === undefined) return true;
+  return reading.state === "read" ? reading.record.token !== token : reading.damaged;
+}
+
 /** Removes the file of an epoch that has ended, and its log. A file in any other state stays. */
 export function forgetEpoch(scopeDir: string, epoch: number): void {
   const reading = readEpoch(scopeDir, epoch);
   if (reading?.state !== "read" || reading.record.state !== "ended") return;
   removeIfThere(epochPath(scopeDir, epoch));
   removeIfThere(epochLogPath(scopeDir, epoch));
+}
+
+/** Removes a scope that nobody will ask for again, unless one of its brokers did not end in order. */
+export function forgetScope(scopeDir: string): void {
+  const epochs = listEpochs(scopeDir);
+  const inOrder = epochs.every((epoch) => {
+    const reading = readEpoch(scopeDir, epoch);
+    return (
+      reading?.state === "read" && reading.record.state === "ended" && !reading.record.abnormal
+    );
+  });
+  if (!inOrder) return;
+  for (const epoch of epochs) forgetEpoch(scopeDir, epoch);
+  try {
+    rmdirSync(scopeDir);
+  } catch (error) {
+    // There is something else in it, or somebody was faster.
+    trace("info", "scope.kept", { error: String(error) });
+  }
 }
 
 function encode(record: EpochRecord): string {

@@ -6,6 +6,26 @@ export const MAX_AGE_VARIABLE = "CODEX_COMPANION_BROKER_MAX_AGE_HOURS";
 
 const HOUR_MS = 3_600_000;
 
+const UNITS: Readonly<Record<keyof BrokerLimits, string>> = {
+  idleTimeoutMs: "milliseconds",
+  drainTimeoutMs: "milliseconds",
+  maxAgeMs: "milliseconds",
+  answerTimeoutMs: "milliseconds",
+  maxMemoryBytes: "bytes",
+  maxDescriptorPercent: "percent",
+  maxDescendants: "processes",
+  maxTransportFailures: "turns",
+  minWearAgeMs: "milliseconds",
+  maxSessions: "sessions",
+  maxThreads: "threads",
+  maxWaitingRequests: "requests",
+  maxQueuedTurns: "turns",
+  maxLineBytes: "bytes",
+  maxUnreadBytes: "bytes",
+  maxHeldEvents: "events",
+  maxBacklogBytes: "bytes",
+};
+
 /**
  * The limits that hold for a call: what it asks for, else what the environment says, else the defaults.
  *
@@ -17,12 +37,11 @@ export function limitsOf(asked: Partial<BrokerLimits>, env: NodeJS.ProcessEnv): 
     maxAgeMs: maxAgeIn(env) ?? DEFAULT_LIMITS.maxAgeMs,
     ...asked,
   };
-  for (const [name, value] of Object.entries(limits)) {
-    if (Number.isFinite(value) && value >= 0) continue;
-    throw new BrokerError(
-      "usage",
-      `${name} is ${String(value)}, which is no number of milliseconds.`,
-    );
+  for (const [name, unit] of Object.entries(UNITS) as Array<[keyof BrokerLimits, string]>) {
+    const value = limits[name];
+    const most = unit === "percent" ? 100 : Number.MAX_VALUE;
+    if (Number.isFinite(value) && value >= 0 && value <= most) continue;
+    throw new BrokerError("usage", `${name} is ${String(value)}, which is no number of ${unit}.`);
   }
   return limits;
 }

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { accessSync, constants, existsSync, realpathSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
@@ -18,6 +18,8 @@ export interface Scope {
   /** Real path of the codex binary. */
   readonly codex: string;
   readonly label: string | null;
+  /** Nobody else will ever have the same key: its broker serves one client, and ends with it. */
+  readonly private: boolean;
   readonly stateDir: string;
   /** Below the state directory: the epoch files and logs of this scope. */
   readonly directory: string;
@@ -30,6 +32,8 @@ export interface ScopeOptions {
   readonly codex?: string;
   /** Keeps brokers apart that would otherwise be shared. */
   readonly label?: string;
+  /** A broker, and so an app-server, that is shared with nobody. Default: no. */
+  readonly private?: boolean;
   readonly env?: NodeJS.ProcessEnv;
 }
 
@@ -52,6 +56,7 @@ export function resolveScope(options: ScopeOptions = {}): Scope {
     codex,
     environment: decisiveEnvironment(env),
     label,
+    ...(options.private === true ? { private: randomUUID() } : {}),
   };
   const key = createHash("sha256").update(JSON.stringify(identity)).digest("hex").slice(0, 32);
   const stateDir = stateDirectory(env).path;
@@ -62,17 +67,33 @@ export function resolveScope(options: ScopeOptions = {}): Scope {
     codexHome,
     codex,
     label,
+    private: options.private === true,
     stateDir,
     directory: scopeDirectory(stateDir, key),
   };
+}
+
+/** Whether the environment asks for an app-server that is shared with nobody. */
+export function wantsPrivacy(env: NodeJS.ProcessEnv): boolean {
+  return env["CODEX_BROKER_PRIVATE"] === "1";
 }
 
 /** The git top level that the directory is in, else the directory itself; symbolic links resolved. */
 export function workspaceOf(cwd: string): string {
   const start = realDirectory(cwd);
   for (let at = start; ; at = path.dirname(at)) {
-    if (existsSync(path.join(at, ".git"))) return at;
+    if (isGitTop(at)) return at;
     if (at === path.dirname(at)) return start;
+  }
+}
+
+/** An empty `.git` is none: Codex's sandbox puts one wherever it lets a command write. */
+function isGitTop(directory: string): boolean {
+  const git = path.join(directory, ".git");
+  try {
+    return statSync(git).isFile() || existsSync(path.join(git, "HEAD"));
+  } catch {
+    return false;
   }
 }
 
@@ -91,7 +112,8 @@ function realDirectory(cwd: string): string {
   }
 }
 
-function codexHomeOf(env: NodeJS.ProcessEnv): string {
+/** @throws BrokerError `codexHomeMissing`. */
+export function codexHomeOf(env: NodeJS.ProcessEnv): string {
   const chosen = env["CODEX_HOME"];
   if (chosen === undefined || chosen === "") {
     const usual = path.join(homeOf(env), ".codex");

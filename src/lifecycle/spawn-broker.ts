@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import { BrokerError, messageOf } from "../base/errors.ts";
 import type { Deadline } from "../base/deadline.ts";
 import { deferred, type Deferred } from "../base/deferred.ts";
+import { trace } from "../base/trace.ts";
 import { neutralDirectory } from "../os/neutral-directory.ts";
 import { LineSplitter } from "../wire/line-splitter.ts";
 import { brokerProgram } from "./broker-program.ts";
@@ -33,6 +34,7 @@ export async function spawnBroker(
   let child: ChildProcess | undefined;
   try {
     child = launch(order, logPath, env);
+    trace("debug", "broker.spawned", { epoch: order.claim.epoch, pid: child.pid });
     child.once("error", outcome.reject);
     child.once("exit", (code, signal) => outcome.reject(endedWithoutWord(code, signal, logPath)));
     // Without descriptors left, Node gives a child that has no streams, and tells why a little later.

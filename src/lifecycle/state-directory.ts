@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { homedir, userInfo } from "node:os";
 import path from "node:path";
+import { BrokerError } from "../base/errors.ts";
 
 /** Formats that cannot read each other live side by side, each in a directory of its own. */
 const FORMAT = "v1";
@@ -14,13 +15,25 @@ export interface StateDirectory {
 /**
  * Where the brokers of this user meet. Computed from the home directory alone, so that a hook, a shell
  * and a sandboxed tool agree whatever XDG_* and TMPDIR their hosts gave them.
+ *
+ * @throws BrokerError `usage` for a relative CODEX_BROKER_STATE_DIR, which would lead each of them
+ *   somewhere else.
  */
 export function stateDirectory(env: NodeJS.ProcessEnv = process.env): StateDirectory {
   const chosen = env["CODEX_BROKER_STATE_DIR"];
   if (chosen !== undefined && chosen !== "") {
+    if (!path.isAbsolute(chosen)) throw notAbsolute(chosen);
     return { path: path.resolve(chosen), overridden: true };
   }
   return { path: path.join(home(), ...placeBelowHome(env)), overridden: false };
+}
+
+function notAbsolute(chosen: string): BrokerError {
+  return new BrokerError(
+    "usage",
+    `CODEX_BROKER_STATE_DIR is ${JSON.stringify(chosen)}, which is not an absolute path.`,
+    { hint: `Set CODEX_BROKER_STATE_DIR to an absolute path, such as ${path.resolve(chosen)}.` },
+  );
 }
 
 export function formatDirectory(stateDir: string): string {

@@ -1,4 +1,4 @@
-import { linkSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { errnoOf } from "../base/errors.ts";
 import { trace } from "../base/trace.ts";
@@ -21,9 +21,11 @@ export function publishNew(path: string, text: string): boolean {
   const aside = writeAside(path, text);
   try {
     linkSync(aside, path);
+    trace("debug", "atomicFile.linked", { to: path });
     return true;
   } catch (cause) {
-    if (errnoOf(cause) === "EEXIST") return false;
+    // A name that is taken may have cost a slow caller his unfinished file, too.
+    if (errnoOf(cause) === "EEXIST" || existsSync(path)) return false;
     throw unusable(path, cause);
   } finally {
     discard(aside);
@@ -66,9 +68,11 @@ function discard(aside: string): void {
 }
 
 export function renameWithRetry(from: string, to: string): void {
+  trace("debug", "atomicFile.renaming", { to });
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return renameSync(from, to);
+      renameSync(from, to);
+      return trace("debug", "atomicFile.renamed", { to });
     } catch (error) {
       const held = ["EPERM", "EACCES", "EBUSY"].includes(errnoOf(error) ?? "");
       if (!held || process.platform !== "win32" || attempt === RENAME_ATTEMPTS) throw error;

@@ -38,19 +38,39 @@ export function chooseEndpoint(naming: EndpointNaming): Endpoint {
       current: null,
     };
   }
-  const { shortKey, epoch, instance } = naming;
-  const name = `${shortKey}.${epoch}.${instance.slice(0, 6)}.sock`;
-  const directories = socketDirectories(naming.stateDir);
-  for (const directory of directories) {
-    const address = path.join(directory, name);
-    if (Buffer.byteLength(address) > MAX_SOCKET_PATH_BYTES) continue;
+  const { shortKey, stateDir } = naming;
+  const name = socketName(naming);
+  const directory = socketDirectoryFor(stateDir, name);
+  if (directory !== undefined) {
     ensurePrivateDirectory(directory);
-    return { address, current: path.join(directory, `${shortKey}.current`) };
+    return {
+      address: path.join(directory, name),
+      current: path.join(directory, `${shortKey}.current`),
+    };
   }
+  const tried = socketDirectories(stateDir).map((each) => path.join(each, name));
   throw new BrokerError(
     "socketPathTooLong",
     `No directory for the socket is short enough: a path may have ${MAX_SOCKET_PATH_BYTES} bytes.`,
-    { details: { tried: directories.map((directory) => path.join(directory, name)) } },
+    { details: { tried } },
+  );
+}
+
+/** How sockets of ours are called: by the scope's short key, the epoch and the instance. */
+export const SOCKET_NAME = /^([0-9a-f]{12})\.([1-9]\d*)\.([0-9a-f]{6})\.sock$/;
+
+export function socketName({
+  shortKey,
+  epoch,
+  instance,
+}: Omit<EndpointNaming, "stateDir">): string {
+  return `${shortKey}.${epoch}.${instance.slice(0, 6)}.sock`;
+}
+
+/** The first directory in which a socket of this name has a short enough path; undefined when there is none. */
+export function socketDirectoryFor(stateDir: string, name: string): string | undefined {
+  return socketDirectories(stateDir).find(
+    (directory) => Buffer.byteLength(path.join(directory, name)) <= MAX_SOCKET_PATH_BYTES,
   );
 }
 

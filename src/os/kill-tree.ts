@@ -1,6 +1,6 @@
-import { readStat, type ProcStat } from "./proc-stat.ts";
-import { familyOf, listProcesses } from "./process-tree.ts";
-import { identityOf, livenessOf, type ProcessIdentity } from "./process-identity.ts";
+import type { ProcessEntry } from "./kernel/kernel.ts";
+import { familyOf, listProcesses, readProcess } from "./process-tree.ts";
+import { identityIn, livenessOf, type ProcessIdentity } from "./process-identity.ts";
 import { killProven, type KillOutcome } from "./verified-kill.ts";
 
 /**
@@ -9,18 +9,23 @@ import { killProven, type KillOutcome } from "./verified-kill.ts";
  * leads to them.
  */
 export function killTreeProven(root: ProcessIdentity): KillOutcome {
-  const stat = livenessOf(root) === "alive" ? readStat(root.pid) : undefined;
-  const descendants = stat === undefined ? [] : descendantsOf(stat);
+  const descendants = provenDescendants(root);
   const outcome = killProven(root, "SIGKILL");
   if (outcome === "signalled") {
     for (const each of descendants) {
-      killProven({ ...identityOf(each.pid), startTime: each.startTicks }, "SIGKILL");
+      killProven(identityIn(each), "SIGKILL");
     }
   }
   return outcome;
 }
 
-function descendantsOf(root: ProcStat): readonly ProcStat[] {
+/** Those of the very process that the identity names; none when it does not run any more. */
+export function provenDescendants(root: ProcessIdentity): readonly ProcessEntry[] {
+  const entry = livenessOf(root) === "alive" ? readProcess(root.pid) : undefined;
+  return entry === undefined ? [] : descendantsOf(entry);
+}
+
+function descendantsOf(root: ProcessEntry): readonly ProcessEntry[] {
   return familyOf([root], new Set([root.session]), listProcesses() ?? []).filter(
     ({ pid }) => pid !== root.pid && pid !== process.pid,
   );

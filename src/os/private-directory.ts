@@ -1,4 +1,13 @@
-import { lstatSync, mkdirSync, type Stats } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  type Stats,
+} from "node:fs";
 import { dirname } from "node:path";
 import { BrokerError, errnoOf, messageOf } from "../base/errors.ts";
 
@@ -46,8 +55,15 @@ function makeIfMissing(directory: string): void {
   }
 }
 
+interface Danger {
+  readonly why: string;
+  readonly hint?: string;
+  /** Present when it is ours and nothing but its mode is wrong. */
+  readonly mode?: number;
+}
+
 /** Why this directory must not be trusted, or undefined when it may. */
-export function dangerOf(path: string): { why: string; hint?: string } | undefined {
+export function dangerOf(path: string): Danger | undefined {
   let stats: Stats;
   try {
     stats = lstatSync(path);
@@ -60,10 +76,36 @@ export function dangerOf(path: string): { why: string; hint?: string } | undefin
   if (uid === undefined) return undefined;
   if (stats.uid !== uid) return { why: `belongs to user ${stats.uid}, not to this user (${uid})` };
   if ((stats.mode & OTHERS) !== 0) {
-    const mode = (stats.mode & 0o777).toString(8);
-    return { why: `is open to other users (mode ${mode})`, hint: `Run \`chmod 700 ${path}\`.` };
+    const mode = stats.mode & 0o777;
+    return {
+      why: `is open to other users (mode ${mode.toString(8)})`,
+      hint: `Run \`chmod 700 ${path}\`.`,
+      mode,
+    };
   }
   return undefined;
+}
+
+/**
+ * Closes a directory of ours to everyone else. Through a descriptor, so that what was looked at is what
+ * is changed.
+ *
+ * @throws BrokerError `stateDirUnsafe` or `stateDirUnusable`.
+ */
+export function closeToOthers(path: string): void {
+  let descriptor: number | undefined;
+  try {
+    descriptor = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    const { uid } = fstatSync(descriptor);
+    if (uid !== process.geteuid?.()) {
+      throw new BrokerError("stateDirUnsafe", `${path} belongs to user ${uid}.`);
+    }
+    fchmodSync(descriptor, 0o700);
+  } catch (cause) {
+    throw BrokerError.is(cause) ? cause : unusable(path, cause);
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
 }
 
 /** Whether it is there and may be trusted. Never throws. */
@@ -80,5 +122,14 @@ export function unusable(path: string, cause: unknown): BrokerError {
   return new BrokerError("stateDirUnusable", `${path} cannot be used: ${messageOf(cause)}.`, {
     cause,
     details: { path, errno: errnoOf(cause) ?? null },
+    ...(isSandboxed() ? { hint: SANDBOX_HINT } : {}),
   });
+}
+
+const SANDBOX_HINT =
+  "This is a sandbox, which may forbid it: run `codex-broker ensure` outside, and see `codex-broker doctor`.";
+
+/** Codex says so to what it runs. */
+function isSandboxed(): boolean {
+  return Object.keys(process.env).some((name) => name.startsWith("CODEX_SANDBOX"));
 }

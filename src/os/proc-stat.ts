@@ -50,6 +50,11 @@ export function parseStat(text: string): ProcStat | undefined {
   };
 }
 
+/** Not so for a zombie, which has ended and only waits to be asked how. */
+export function isRunning({ state }: ProcStat): boolean {
+  return state !== "Z" && state !== "X";
+}
+
 /** Undefined when there is no such process, it may not be read, or the system has no `/proc`. */
 export function readStat(pid: number): ProcStat | undefined {
   try {

@@ -1,17 +1,10 @@
-import { readFileSync, readlinkSync } from "node:fs";
-import { hostname } from "node:os";
 import { createHash } from "node:crypto";
-import { errnoOf } from "../base/errors.ts";
-import { readStat } from "./proc-stat.ts";
+import type { ProcessEntry } from "./kernel/kernel.ts";
+import { pidExists } from "./kernel/pid-exists.ts";
+import { thisKernel } from "./kernel/this-kernel.ts";
 
-/**
- * What tells one process from every other one that ever bore its pid. A field is null where this
- * system does not have it; then less can be proven, and what cannot be proven is not acted upon.
- */
-export interface ProcessIdentity {
-  readonly pid: number;
-  /** Opaque; equal for the same process only. On Linux: clock ticks since boot. */
-  readonly startTime: string | null;
+/** Where a pid means something. */
+interface Place {
   /** Tells machines apart that share a home directory. */
   readonly hostId: string;
   readonly bootId: string | null;
@@ -19,77 +12,71 @@ export interface ProcessIdentity {
   readonly pidNamespace: string | null;
 }
 
+/**
+ * What tells one process from every other one that ever bore its pid. A field is null or absent where
+ * this system does not have it; then less can be proven, and what cannot be proven is not acted upon.
+ */
+export interface ProcessIdentity extends Place {
+  readonly pid: number;
+  /** Opaque; equal for the same process only. Null where the system does not tell. */
+  readonly startTime: string | null;
+  /** Opaque; macOS has one. */
+  readonly uniqueId?: string;
+}
+
 /** `gone` is a proof. `unknown` means that nothing was proven either way. */
 export type Liveness = "alive" | "gone" | "unknown";
 
 let own: ProcessIdentity | undefined;
+let ownPlace: Place | undefined;
 
 export function ownIdentity(): ProcessIdentity {
-  own ??= {
-    pid: process.pid,
-    startTime: startTimeOf(process.pid),
-    hostId: readHostId(),
-    bootId: readTrimmed("/proc/sys/kernel/random/boot_id"),
-    pidNamespace: readPidNamespace(),
-  };
+  own ??= identityOf(process.pid);
   return own;
 }
 
 /** Of a process that is known to run now, such as a child of ours that has not been waited for. */
 export function identityOf(pid: number): ProcessIdentity {
-  return { ...ownIdentity(), pid, startTime: startTimeOf(pid) };
+  const entry = thisKernel().read(pid);
+  return entry === undefined ? { pid, startTime: null, ...here() } : identityIn(entry);
+}
+
+/** Of the process that was looked at then, whoever has its pid now. */
+export function identityIn({ pid, startTime, uniqueId }: ProcessEntry): ProcessIdentity {
+  return { pid, startTime, ...here(), ...(uniqueId === undefined ? {} : { uniqueId }) };
 }
 
 /** Whether the very process that this identity names still runs. A zombie counts as gone. */
 export function livenessOf(identity: ProcessIdentity): Liveness {
-  const here = ownIdentity();
-  if (identity.hostId !== here.hostId) return "unknown";
-  if (identity.bootId !== null && here.bootId !== null && identity.bootId !== here.bootId) {
-    return "gone";
-  }
-  if (identity.pidNamespace !== here.pidNamespace) return "unknown";
-  if (process.platform === "linux") return livenessByProc(identity);
-  return pidExists(identity.pid) ? "unknown" : "gone";
+  return livenessIn(identity, () => thisKernel().read(identity.pid));
 }
 
-function livenessByProc(identity: ProcessIdentity): Liveness {
-  const stat = readStat(identity.pid);
-  if (stat === undefined) return pidExists(identity.pid) ? "unknown" : "gone";
+/** The same of a process that is looked at in another way than by its number. */
+export function livenessIn(
+  identity: ProcessIdentity,
+  read: () => ProcessEntry | undefined,
+): Liveness {
+  const { hostId, bootId, pidNamespace } = here();
+  if (identity.hostId !== hostId) return "unknown";
+  if (identity.bootId !== null && bootId !== null && identity.bootId !== bootId) return "gone";
+  if (identity.pidNamespace !== pidNamespace) return "unknown";
+  const found = read();
+  if (found === undefined) return pidExists(identity.pid) ? "unknown" : "gone";
   if (identity.startTime === null) return "unknown";
-  if (stat.startTicks !== identity.startTime) return "gone";
-  return stat.state === "Z" || stat.state === "X" ? "gone" : "alive";
+  return isSame(identity, found) && !found.ended ? "alive" : "gone";
 }
 
-function startTimeOf(pid: number): string | null {
-  return readStat(pid)?.startTicks ?? null;
+function isSame(identity: ProcessIdentity, found: ProcessEntry): boolean {
+  if (found.startTime !== identity.startTime) return false;
+  const bothHaveOne = identity.uniqueId !== undefined && found.uniqueId !== undefined;
+  return !bothHaveOne || found.uniqueId === identity.uniqueId;
 }
 
-function pidExists(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return errnoOf(error) !== "ESRCH";
-  }
-}
-
-function readHostId(): string {
-  const machine = readTrimmed("/etc/machine-id") ?? "";
-  return createHash("sha256").update(`${hostname()}\0${machine}`).digest("hex").slice(0, 16);
-}
-
-function readPidNamespace(): string | null {
-  try {
-    return readlinkSync("/proc/self/ns/pid");
-  } catch {
-    return null;
-  }
-}
-
-function readTrimmed(path: string): string | null {
-  try {
-    return readFileSync(path, "utf8").trim();
-  } catch {
-    return null;
-  }
+function here(): Place {
+  ownPlace ??= {
+    hostId: createHash("sha256").update(thisKernel().machine()).digest("hex").slice(0, 16),
+    bootId: thisKernel().bootId(),
+    pidNamespace: thisKernel().pidNamespace(),
+  };
+  return ownPlace;
 }

@@ -1,35 +1,20 @@
-import { readdirSync } from "node:fs";
-import { type ProcStat, readStat } from "./proc-stat.ts";
+import type { ProcessEntry } from "./kernel/kernel.ts";
+import { thisKernel } from "./kernel/this-kernel.ts";
 
-/**
- * Every process that still runs and may be read, or undefined where the system has no `/proc`. Takes
- * about 0.1 ms for each, and blocks.
- */
-export function listProcesses(): readonly ProcStat[] | undefined {
-  const found = processNames()
-    .filter((name) => /^\d+$/.test(name))
-    .map((name) => readStat(Number(name)))
-    .filter((stat) => stat !== undefined);
-  return found.length === 0 ? undefined : found.filter(isRunning);
+/** Who has this pid now, a zombie included. Undefined when nobody has, or when it may not be known. */
+export function readProcess(pid: number): ProcessEntry | undefined {
+  return thisKernel().read(pid);
 }
 
-function processNames(): readonly string[] {
-  try {
-    return readdirSync("/proc");
-  } catch {
-    return [];
-  }
-}
-
-/** Not so for a zombie, which has ended and only waits to be asked how. */
-export function isRunning({ state }: ProcStat): boolean {
-  return state !== "Z" && state !== "X";
+/** Every process that still runs and may be read, or undefined where the system does not tell. Blocks. */
+export function listProcesses(): readonly ProcessEntry[] | undefined {
+  return thisKernel().list();
 }
 
 /** Whether the very process that `then` describes still runs. */
-export function stillRuns(then: ProcStat): boolean {
-  const now = readStat(then.pid);
-  return now !== undefined && now.startTicks === then.startTicks && isRunning(now);
+export function stillRuns(then: ProcessEntry): boolean {
+  const now = readProcess(then.pid);
+  return now !== undefined && now.startTime === then.startTime && !now.ended;
 }
 
 /**
@@ -38,13 +23,13 @@ export function stillRuns(then: ProcStat): boolean {
  * A child whose parent has ended is no longer anybody's descendant, but it still is in the session of
  * its parent. So the members of a session that began below a root count as well: one is born into a
  * session and enters it in no other way. The sessions in `outer` began above the roots and prove
- * nothing, nor does 0, which stands for every session of another pid namespace.
+ * nothing, nor does 0, which stands for every session of another pid namespace, and on Windows for all.
  */
 export function familyOf(
-  roots: readonly ProcStat[],
+  roots: readonly ProcessEntry[],
   outer: ReadonlySet<number>,
-  all: readonly ProcStat[],
-): readonly ProcStat[] {
+  all: readonly ProcessEntry[],
+): readonly ProcessEntry[] {
   const byParent = groupBy(all, ({ ppid }) => ppid);
   const bySession = groupBy(all, ({ session }) => session);
   const found = new Map(roots.map((root) => [root.pid, root]));
@@ -62,7 +47,10 @@ export function familyOf(
  * The members of the session that `leader` leads whose parent has ended. They all descend from the
  * leader, for the reason given above.
  */
-export function orphansOf(leader: ProcStat, all: readonly ProcStat[]): readonly ProcStat[] {
+export function orphansOf(
+  leader: ProcessEntry,
+  all: readonly ProcessEntry[],
+): readonly ProcessEntry[] {
   if (leader.session !== leader.pid) return [];
   const members = all.filter(({ session }) => session === leader.pid);
   const pids = new Set(members.map(({ pid }) => pid));
@@ -70,15 +58,15 @@ export function orphansOf(leader: ProcStat, all: readonly ProcStat[]): readonly 
 }
 
 function groupBy(
-  all: readonly ProcStat[],
-  keyOf: (stat: ProcStat) => number,
-): ReadonlyMap<number, readonly ProcStat[]> {
-  const groups = new Map<number, ProcStat[]>();
-  for (const stat of all) {
-    const key = keyOf(stat);
+  all: readonly ProcessEntry[],
+  keyOf: (entry: ProcessEntry) => number,
+): ReadonlyMap<number, readonly ProcessEntry[]> {
+  const groups = new Map<number, ProcessEntry[]>();
+  for (const entry of all) {
+    const key = keyOf(entry);
     const group = groups.get(key);
-    if (group === undefined) groups.set(key, [stat]);
-    else group.push(stat);
+    if (group === undefined) groups.set(key, [entry]);
+    else group.push(entry);
   }
   return groups;
 }

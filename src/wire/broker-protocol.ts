@@ -1,5 +1,14 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
-import type { BrokerErrorJson } from "../base/errors.ts";
+import type { BrokerErrorJson, ErrorKind } from "../base/errors.ts";
+import type {
+  JobCancelled,
+  JobCancelParams,
+  JobStarted,
+  JobStartParams,
+  RunningJob,
+} from "./job-protocol.ts";
+import type { Figures } from "../base/figures.ts";
+import type { Usage } from "../base/usage.ts";
 
 /** Raised when a message of ours changes so that an older side would misread it. */
 export const BROKER_PROTOCOL = 1;
@@ -74,6 +83,20 @@ export interface TurnStatusEntry {
   readonly silentMs: number;
 }
 
+/** `broker/closing`: the last words to a session that the broker ends. */
+export interface Closing {
+  readonly error: BrokerErrorJson;
+}
+
+/** A session that the broker has ended. */
+export interface Disconnected {
+  readonly id: number;
+  readonly client: string;
+  readonly pid: number | null;
+  readonly reason: ErrorKind;
+  readonly agoMs: number;
+}
+
 /** Answer to `broker/status`. */
 export interface BrokerStatus {
   readonly scope: string;
@@ -88,10 +111,16 @@ export interface BrokerStatus {
   readonly versions: Versions;
   readonly appServer: AppServerFacts;
   readonly sessions: readonly SessionStatus[];
+  /** The latest sessions that the broker itself has ended. */
+  readonly disconnected: readonly Disconnected[];
   readonly threads: number;
   readonly turns: readonly TurnStatusEntry[];
-  /** Bytes of resident memory of the broker itself. */
-  readonly rssBytes: number;
+  /** Since when it takes no new work, and after how long it interrupts the turns that still run. */
+  readonly drain: { readonly forMs: number; readonly limitMs: number } | null;
+  readonly jobs: readonly RunningJob[];
+  readonly usage: Usage;
+  /** What this broker has seen since it started. */
+  readonly figures: Figures;
 }
 
 export interface BrokerStopParams {
@@ -99,11 +128,51 @@ export interface BrokerStopParams {
   readonly force?: boolean;
 }
 
-/** `broker/turnLost`: the terminal event of a turn whose app-server has gone. */
+/** `broker/turnLost`: the terminal event of a turn whose end nobody knows: its app-server has gone, or does not say. */
 export interface TurnLost {
   readonly threadId: string;
   readonly turnId: string | null;
+  /** The thread was not saved either, and cannot be resumed. */
+  readonly threadLost: boolean;
   readonly error: BrokerErrorJson;
+}
+
+/**
+ * `params.broker` of a request that begins a turn: what becomes of it while its thread runs another.
+ * Of `thread/resume`: while another app-server writes to the thread. Never sent on to Codex.
+ */
+export interface WhenBusy {
+  /** Default: "refuse", with `threadBusy`. */
+  readonly whenBusy?: "refuse" | "queue";
+  /** Milliseconds to wait in the queue. Default: half an hour. */
+  readonly deadlineMs?: number;
+  /** The sender's own name for its place, to know it by in `broker/queued` and `broker/unqueue`. */
+  readonly ticket?: string;
+}
+
+/** `broker/queued`: the place of a waiting request, when it gets one and whenever it changes. */
+export interface Queued {
+  readonly threadId: string;
+  readonly ticket: string | null;
+  /** 1 is the next. */
+  readonly position: number;
+  /** What it waits for. */
+  readonly turn: TurnStatusEntry | null;
+}
+
+export interface UnqueueParams {
+  readonly threadId: string;
+  /** Default: all that this session has waiting for the thread. */
+  readonly ticket?: string;
+}
+
+/**
+ * `broker/missed`: of the running turn that was joined, so many of the first events were not kept any
+ * more. `thread/turns/list` has what came of them.
+ */
+export interface MissedEvents {
+  readonly threadId: string;
+  readonly events: number;
 }
 
 /** `broker/draining`: no new work is taken any more; connect again for that. */
@@ -111,6 +180,8 @@ export interface Draining {
   readonly reason: string;
   /** Whether a successor is meant to take over: a broker that was stopped is not to be started again at once. */
   readonly reconnect: boolean;
+  /** Whether something went wrong, and nobody asked the broker to end. */
+  readonly abnormal: boolean;
 }
 
 /** Requests of ours, each with its parameters and its result. */
@@ -118,7 +189,12 @@ export interface BrokerRequests {
   "broker/health": { params: Record<string, never>; result: BrokerHealth };
   "broker/status": { params: Record<string, never>; result: BrokerStatus };
   "broker/turns": { params: Record<string, never>; result: { turns: readonly TurnStatusEntry[] } };
+  "broker/jobs": { params: Record<string, never>; result: { jobs: readonly RunningJob[] } };
+  "broker/job/start": { params: JobStartParams; result: JobStarted };
+  "broker/job/cancel": { params: JobCancelParams; result: JobCancelled };
   "broker/stop": { params: BrokerStopParams; result: { state: BrokerState; turns: number } };
+  /** What was waiting is answered with `turnInterrupted`. */
+  "broker/unqueue": { params: UnqueueParams; result: { unqueued: number } };
   /** From the published plugin: releases that client, and ends nothing that others use. */
   "broker/shutdown": { params: Record<string, never>; result: Record<string, never> };
 }

@@ -1,23 +1,33 @@
-import { BrokerError, messageOf } from "../base/errors.ts";
+import { BrokerError } from "../base/errors.ts";
 import { type Deadline } from "../base/deadline.ts";
 import { deferred, type Deferred } from "../base/deferred.ts";
-import { decodeFrame, type AnswerFrame, type RequestFrame } from "./frame.ts";
+import {
+  decodeFrame,
+  withId,
+  type AnswerFrame,
+  type NotificationFrame,
+  type RequestFrame,
+} from "./frame.ts";
 import { LineChannel, type Streams } from "./line-channel.ts";
 import {
   errorLine,
   fromRpcError,
+  notHandled,
   notificationLine,
   requestLine,
   resultLine,
+  rpcErrorOf,
   RpcError,
-  toRpcError,
+  type RawId,
 } from "./messages.ts";
 
 export interface ConnectionOptions {
   /** Called for each notification, in the order of arrival. */
   readonly onNotification?: (method: string, params: unknown) => void;
   /** Answers a request of the other side. A thrown RpcError or BrokerError becomes the error answer. */
-  readonly onRequest?: (method: string, params: unknown) => unknown;
+  readonly onRequest?: (method: string, params: unknown, id: RawId) => unknown;
+  /** Takes what the other side says and asks just as it came; then the two above are not called. */
+  readonly onFrame?: (frame: NotificationFrame | RequestFrame) => void;
   /** Called when the first request becomes pending (true) and when none is left (false). */
   readonly onBusy?: (busy: boolean) => void;
   readonly maxLineBytes: number;
@@ -28,6 +38,9 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What came of a request; an error of the other side is an answer too. */
+export type Outcome = AnswerFrame | BrokerError;
+
 /**
  * JSON-RPC over any pair of streams, one message a line. Every pending request is settled, with the
  * cause, the moment the connection ends; a later one is refused at once.
@@ -35,7 +48,7 @@ export interface RequestOptions {
 export class Connection {
   readonly #options: ConnectionOptions;
   readonly #channel: LineChannel;
-  readonly #pending = new Map<string, Deferred<unknown>>();
+  readonly #pending = new Map<RawId, (outcome: Outcome) => void>();
   readonly #closed = deferred<BrokerError>();
   #nextId = 1;
   #end: BrokerError | undefined;
@@ -72,15 +85,14 @@ export class Connection {
   async request(method: string, params?: unknown, options: RequestOptions = {}): Promise<unknown> {
     if (this.#end !== undefined) throw this.#end;
     options.signal?.throwIfAborted();
-    const id = String(this.#nextId++);
-    // Before it counts as pending: what cannot be written as JSON throws here.
-    const line = requestLine(id, method, params);
     const answer = deferred<unknown>();
     const abort = (): void => answer.reject(options.signal?.reason);
     options.signal?.addEventListener("abort", abort, { once: true });
-    this.#pending.set(id, answer);
-    if (this.#pending.size === 1) this.#options.onBusy?.(true);
-    this.#channel.send(line);
+    // What cannot be written as JSON throws here.
+    const id = this.#ask(
+      (id) => requestLine(id, method, params),
+      (outcome) => settle(answer, outcome),
+    );
     try {
       if (options.deadline === undefined) return await answer.promise;
       return await options.deadline.race(
@@ -92,9 +104,22 @@ export class Connection {
       );
     } finally {
       options.signal?.removeEventListener("abort", abort);
-      this.#pending.delete(id);
-      if (this.#pending.size === 0) this.#options.onBusy?.(false);
+      this.#forget(id);
     }
+  }
+
+  /**
+   * Another's request, every byte as it came but the id. `onOutcome` is called once, in the order in
+   * which everything else arrives here.
+   */
+  forward(frame: RequestFrame, onOutcome: (outcome: Outcome) => void): void {
+    if (this.#end !== undefined) return onOutcome(this.#end);
+    this.#ask((id) => withId(frame, id), onOutcome);
+  }
+
+  /** A line that is already complete: another's notification, or the answer to what came as a frame. */
+  sendLine(line: string): void {
+    this.#channel.send(line);
   }
 
   notify(method: string, params?: unknown): void {
@@ -105,7 +130,7 @@ export class Connection {
   /** Sends what is queued and ends the connection; pending requests are rejected with `connectionClosed`. */
   close(): void {
     if (this.#end !== undefined) return;
-    this.#channel.finish();
+    this.#channel.close();
     this.#settle(new BrokerError("connectionClosed", "The connection was closed by this program."));
   }
 
@@ -123,30 +148,48 @@ export class Connection {
       case "answer":
         return this.#answer(frame);
       case "notification":
+        if (this.#options.onFrame !== undefined) return this.#options.onFrame(frame);
         return this.#options.onNotification?.(frame.method, frame.params);
       case "request":
+        if (this.#options.onFrame !== undefined) return this.#options.onFrame(frame);
         return void this.#serve(frame);
       case "fault":
         return this.#fail(frame.error);
     }
   }
 
+  #ask(line: (id: RawId) => string, onOutcome: (outcome: Outcome) => void): RawId {
+    const id = String(this.#nextId++);
+    const text = line(id);
+    this.#pending.set(id, onOutcome);
+    if (this.#pending.size === 1) this.#options.onBusy?.(true);
+    this.#channel.send(text);
+    return id;
+  }
+
   #answer(frame: AnswerFrame): void {
-    const pending = this.#pending.get(frame.id);
-    if (pending === undefined) return;
-    if (frame.error === undefined) pending.resolve(frame.result);
-    else pending.reject(fromRpcError(frame.error));
+    const onOutcome = this.#pending.get(frame.id);
+    if (onOutcome === undefined) return;
+    onOutcome(frame);
+    this.#forget(frame.id);
+  }
+
+  #forget(id: RawId): void {
+    if (this.#pending.delete(id) && this.#pending.size === 0) this.#options.onBusy?.(false);
   }
 
   async #serve(frame: RequestFrame): Promise<void> {
     let line: string;
     try {
       if (this.#options.onRequest === undefined) {
-        throw new RpcError({ code: -32601, message: `${frame.method} is not handled here` });
+        throw new RpcError(notHandled(frame.method));
       }
-      line = resultLine(frame.id, await this.#options.onRequest(frame.method, frame.params));
+      line = resultLine(
+        frame.id,
+        await this.#options.onRequest(frame.method, frame.params, frame.id),
+      );
     } catch (error) {
-      line = errorLine(frame.id, toErrorObject(error));
+      line = errorLine(frame.id, rpcErrorOf(error));
     }
     this.#channel.send(line);
   }
@@ -162,18 +205,19 @@ export class Connection {
   #settle(cause: BrokerError): void {
     if (this.#end !== undefined) return;
     this.#end = cause;
-    for (const pending of this.#pending.values()) pending.reject(cause);
+    for (const onOutcome of this.#pending.values()) onOutcome(cause);
+    for (const id of this.#pending.keys()) this.#forget(id);
     this.#closed.resolve(cause);
   }
+}
+
+function settle(answer: Deferred<unknown>, outcome: Outcome): void {
+  if (BrokerError.is(outcome)) answer.reject(outcome);
+  else if (outcome.error === undefined) answer.resolve(outcome.result);
+  else answer.reject(fromRpcError(outcome.error));
 }
 
 function connectionLost(cause: Error | undefined): BrokerError {
   const reason = cause === undefined ? "the other side ended it" : cause.message;
   return new BrokerError("connectionLost", `The connection was lost: ${reason}.`, { cause });
-}
-
-function toErrorObject(error: unknown): { code: number; message: string } {
-  if (error instanceof RpcError) return error.toJSON();
-  if (BrokerError.is(error)) return toRpcError(error);
-  return { code: -32603, message: messageOf(error) };
 }

@@ -1,6 +1,9 @@
 import type { Readable, Writable } from "node:stream";
 import { LineSplitter } from "./line-splitter.ts";
 
+/** For what is queued when this side closes. A peer that takes nothing for so long loses it. */
+const CLOSE_WITHIN_MS = 10_000;
+
 export interface Streams {
   readonly readable: Readable;
   readonly writable: Writable;
@@ -18,6 +21,7 @@ export class LineChannel {
   readonly #streams: Streams;
   readonly #events: LineChannelEvents;
   #ended = false;
+  #closing = false;
   #destroyed = false;
   #corked = false;
 
@@ -55,7 +59,7 @@ export class LineChannel {
   /** Writes the line and its newline; what is sent within one turn of the event loop leaves in one write. */
   send(line: string): void {
     const { writable } = this.#streams;
-    if (this.#ended || !writable.writable) return;
+    if (this.#ended || this.#closing || !writable.writable) return;
     if (!this.#corked) {
       this.#corked = true;
       writable.cork();
@@ -67,9 +71,24 @@ export class LineChannel {
     writable.write(`${line}\n`);
   }
 
-  /** Sends what is queued, then ends this side's direction. */
+  /** Sends what is queued, then ends this side's direction: for a pipe that has no other. */
   finish(): void {
     this.#streams.writable.end();
+  }
+
+  /**
+   * Sends what is queued, then ends both directions. Never one alone: a pipe of Windows cannot, so
+   * nobody may wait for what would come after that.
+   */
+  close(): void {
+    if (this.#closing || this.#destroyed) return;
+    this.#closing = true;
+    const limit = setTimeout(() => this.destroy(), CLOSE_WITHIN_MS).unref();
+    // Called when all that was written before has left, or never will.
+    this.#streams.writable.write("", () => {
+      clearTimeout(limit);
+      this.destroy();
+    });
   }
 
   /** Ends both directions now; what is queued is lost. */

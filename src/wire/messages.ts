@@ -1,7 +1,12 @@
-import { BrokerError, isErrorKind } from "../base/errors.ts";
+import { BrokerError, isErrorKind, messageOf } from "../base/errors.ts";
 
 /** An id as it stood on the wire, quotes included: `7` and `"7"` differ, and 2^53 + 1 stays exact. */
 export type RawId = string;
+
+/** JSON-RPC's own code for a method that the other side has nobody for. */
+export const METHOD_NOT_FOUND = -32_601;
+/** And for a failure that has no other one. */
+const INTERNAL_ERROR = -32_603;
 
 export interface RpcErrorObject {
   readonly code: number;
@@ -52,6 +57,13 @@ export function toRpcError(error: BrokerError): RpcErrorObject {
   return { code: error.code, message: error.message, data: { kind, retryable, hint, details } };
 }
 
+/** How whatever was thrown crosses the wire. */
+export function rpcErrorOf(error: unknown): RpcErrorObject {
+  if (error instanceof RpcError) return error.toJSON();
+  if (BrokerError.is(error)) return toRpcError(error);
+  return { code: INTERNAL_ERROR, message: messageOf(error) };
+}
+
 /** The other direction: one of ours if it carries our mark, else the app-server's own, unaltered. */
 export function fromRpcError(error: RpcErrorObject): BrokerError | RpcError {
   const data = error.data;
@@ -60,6 +72,11 @@ export function fromRpcError(error: RpcErrorObject): BrokerError | RpcError {
     ...(typeof data["hint"] === "string" ? { hint: data["hint"] } : {}),
     ...(isRecord(data["details"]) ? { details: data["details"] } : {}),
   });
+}
+
+/** The answer of a side that leaves the question to others. */
+export function notHandled(method: string): RpcErrorObject {
+  return { code: -32_601, message: `${method} is not handled here` };
 }
 
 export function isRecord(value: unknown): value is Record<string, unknown> {

@@ -71,7 +71,7 @@ describe.each(SUBJECTS)("%s", (_name, command) => {
   ): Promise<Json | undefined> => (await client.ask(method, params))["error"];
 
   describe("handshake", () => {
-    test("answers initialize with who it is", async () => {
+    test("F98: answers initialize over its standard streams, one JSON message a line, with who it is", async () => {
       await using client = open();
       expect(await client.initialize()).toEqual({
         userAgent: expect.stringMatching(/^test\/0\.169\.0 \(.+\).* \(test; 0\)$/),

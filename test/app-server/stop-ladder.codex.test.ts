@@ -4,8 +4,8 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { codexVersionFrom, requireSupported } from "../../src/app-server/codex-version.ts";
 import { startFailure } from "../../src/app-server/start-failure.ts";
 import { stopAppServer } from "../../src/app-server/stop-ladder.ts";
-import { readStat } from "../../src/os/proc-stat.ts";
-import { isRunning, stillRuns } from "../../src/os/process-tree.ts";
+import { isRunning, readStat } from "../../src/os/proc-stat.ts";
+import { stillRuns } from "../../src/os/process-tree.ts";
 import { makeCodexHome, type CodexHome } from "../support/codex-home.ts";
 import { at, type Json, textAt } from "../support/json.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
@@ -85,7 +85,7 @@ test.skipIf(process.platform !== "linux")(
     await ask(codex, 3, "turn/start", { threadId, input: [{ type: "text", text: script }] });
     await codex.seen((message) => at(message, "params.item.type") === "commandExecution");
 
-    const isSleep = ({ comm }: { comm: string }): boolean => comm === "sleep";
+    const isSleep = ({ pid }: { pid: number }): boolean => readStat(pid)?.comm === "sleep";
     let sleeping = codex.child.descendants.note().filter(isSleep);
     for (let round = 0; sleeping.length < 4 && round < 200; round += 1) {
       await new Promise((resolve) => setTimeout(resolve, 20));

@@ -1,6 +1,10 @@
 import type { Socket } from "node:net";
 import { Router } from "../../src/broker/router.ts";
 import { Session } from "../../src/broker/session.ts";
+import { DEFAULT_LIMITS } from "../../src/lifecycle/start-protocol.ts";
+import type { UnqueueParams } from "../../src/wire/broker-protocol.ts";
+import type { RequestFrame } from "../../src/wire/frame.ts";
+import { resultLine } from "../../src/wire/messages.ts";
 import { linkedEnds } from "../wire/duplex.ts";
 
 export interface Message {
@@ -37,16 +41,24 @@ export class Bench {
 
   /** What has reached the app-server, the oldest first. */
   readonly upstream: Message[] = [];
-  readonly calls = { turnsChanged: 0, commandStarted: 0, allAnswered: 0 };
+  readonly calls = { turnsChanged: 0, commandStarted: 0, allAnswered: 0, silence: 0 };
   readonly router = new Router({
     workspace: Bench.WORKSPACE,
+    findOlderTurn: () => Promise.resolve(undefined),
+    answerTimeoutMs: 600_000,
+    capacity: DEFAULT_LIMITS,
     onTurnsChanged: () => void (this.calls.turnsChanged += 1),
+    onThreadEvent: () => {},
+    onTurnLost: () => {},
     onCommandStarted: () => void (this.calls.commandStarted += 1),
     onAllAnswered: () => void (this.calls.allAnswered += 1),
+    onSilence: () => void (this.calls.silence += 1),
   });
   #nextSession = 1;
 
-  constructor() {
+  /** @param how whether the app-server takes anything yet */
+  constructor({ started } = { started: true }) {
+    if (!started) return;
     this.router.upstream.open((line) => this.upstream.push(JSON.parse(line) as Message));
   }
 
@@ -55,16 +67,21 @@ export class Bench {
     const { near, far, sent, say } = linkedEnds();
     const heard = (): Message[] => sent.map((line) => JSON.parse(line) as Message);
     // A session asks nothing of a socket that another duplex stream has not.
-    void new Session(this.#nextSession++, near as unknown as Socket, {
-      onInitialize: (from, frame) => {
-        from.introduce(frame.params);
-        this.router.join(from);
+    void new Session(
+      this.#nextSession++,
+      near as unknown as Socket,
+      {
+        onInitialize: (from, frame) => {
+          from.introduce(frame.params);
+          this.router.join(from);
+        },
+        onRequest: (from, frame) => this.#request(from, frame),
+        onNotification: (_from, frame) => this.router.notification(frame),
+        onAnswer: (from, frame) => this.router.answer(from, frame),
+        onEnd: (from) => this.router.leave(from),
       },
-      onRequest: (from, frame) => this.router.request(from, frame),
-      onNotification: (_from, frame) => this.router.notification(frame),
-      onAnswer: (from, frame) => this.router.answer(from, frame),
-      onEnd: (from) => this.router.leave(from),
-    });
+      DEFAULT_LIMITS,
+    );
     const send = async (message: object): Promise<void> => {
       say(JSON.stringify(message));
       await arrived();
@@ -85,9 +102,21 @@ export class Bench {
     };
   }
 
+  #request(from: Session, frame: RequestFrame): void {
+    if (frame.method !== "broker/unqueue") return this.router.request(from, frame);
+    const { threadId, ticket } = frame.params as UnqueueParams;
+    const unqueued = this.router.unqueue(from, threadId, ticket);
+    from.send(resultLine(frame.id, { unqueued }));
+  }
+
   /** The requests of that method that have reached the app-server. */
   asked(method: string): Message[] {
     return this.upstream.filter((each) => each.method === method);
+  }
+
+  /** Lets arrive what is on its way. */
+  async settle(): Promise<void> {
+    await arrived();
   }
 
   /** What the app-server says, now. */
@@ -106,6 +135,17 @@ export class Bench {
   async thread(client: Client, threadId: string): Promise<void> {
     await client.say({ id: `start ${threadId}`, method: "thread/start", params: {} });
     await this.answer("thread/start", { result: { thread: { id: threadId } } });
+  }
+
+  /** A thread that this client hears besides others. */
+  async joins(client: Client, threadId: string): Promise<void> {
+    await client.say({ id: `join ${threadId}`, method: "thread/resume", params: { threadId } });
+    await this.answer("thread/resume", { result: { thread: { id: threadId } } });
+  }
+
+  /** A thread that a sub-agent of the parent's has been given. */
+  async subAgent(parentThreadId: string, id: string): Promise<void> {
+    await this.tell({ method: "thread/started", params: { thread: { id, parentThreadId } } });
   }
 
   /** A turn that this client has started, and that has begun. */

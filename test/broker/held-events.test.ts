@@ -15,7 +15,7 @@ const clock = useFakeClock();
 
 describe("F35: events of a thread that nobody is known to hear", () => {
   test("are kept in their order, each for its thread, and told once", () => {
-    const held = new HeldEvents();
+    const held = new HeldEvents(1_000);
     for (let n = 0; n < 10; n += 1) held.hold(n % 2 === 0 ? "even" : "odd", event(n));
     expect(numbers(held, "odd")).toEqual([1, 3, 5, 7, 9]);
     expect(numbers(held, "odd")).toEqual([]);
@@ -24,7 +24,7 @@ describe("F35: events of a thread that nobody is known to hear", () => {
   });
 
   test("are bounded for each thread: the first ones are kept", () => {
-    const held = new HeldEvents();
+    const held = new HeldEvents(1_000);
     for (let n = 0; n < MAX_PER_THREAD + 10; n += 1) held.hold("noisy", event(n));
     held.hold("quiet", event(1));
     const kept = numbers(held, "noisy");
@@ -34,7 +34,7 @@ describe("F35: events of a thread that nobody is known to hear", () => {
   });
 
   test("are bounded in the number of threads: those that are there keep theirs", () => {
-    const held = new HeldEvents();
+    const held = new HeldEvents(1_000);
     for (let n = 0; n <= MAX_THREADS; n += 1) held.hold(`t${n}`, event(n));
     held.hold("t0", event(7));
     expect(numbers(held, "t0")).toEqual([0, 7]);
@@ -44,7 +44,7 @@ describe("F35: events of a thread that nobody is known to hear", () => {
   });
 
   test("are dropped after a while, but not before", () => {
-    const held = new HeldEvents();
+    const held = new HeldEvents(1_000);
     held.hold("early", event(1));
     clock.pass(HOLD_FOR_MS - 1);
     held.hold("late", event(2));
@@ -58,7 +58,7 @@ describe("F35: events of a thread that nobody is known to hear", () => {
   });
 
   test("need no timer when there are none", () => {
-    const held = new HeldEvents();
+    const held = new HeldEvents(1_000);
     held.hold("t", event(1));
     held.release("t");
     clock.pass(2 * HOLD_FOR_MS);
@@ -69,7 +69,7 @@ describe("F35: events of a thread that nobody is known to hear", () => {
   });
 
   test("that are held after all were cleared are dropped after a while as well", () => {
-    const held = new HeldEvents();
+    const held = new HeldEvents(1_000);
     held.hold("t", event(1));
     held.clear();
     expect(numbers(held, "t")).toEqual([]);

@@ -3,7 +3,7 @@ import { Deadline } from "../../src/base/deadline.ts";
 import { deferred } from "../../src/base/deferred.ts";
 import { LineSplitter } from "../../src/wire/line-splitter.ts";
 
-const WAIT_MS = 10_000;
+const WAIT_MS = 20_000;
 
 export interface Message {
   readonly id?: number | string | null;
@@ -94,11 +94,14 @@ export class RawSession implements AsyncDisposable {
         const message = this.messages[seen];
         if (message !== undefined && fits(message)) return message;
       }
-      await deadline.race(
-        this.#wake.promise,
-        () => new Error(`not among ${this.lines.join("\n")}`),
-      );
+      if (this.socket.destroyed) throw this.#notAmong("it has ended");
+      await deadline.race(this.#wake.promise, () => this.#notAmong("too late"));
     }
+  }
+
+  #notAmong(why: string): Error {
+    const latest = this.lines.slice(-50).map((line) => line.slice(0, 500));
+    return new Error(`${why}; not among ${latest.join("\n")}`);
   }
 
   methods(): string[] {

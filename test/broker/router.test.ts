@@ -102,10 +102,7 @@ describe("events", () => {
     await bench.thread(one, "parent");
     await bench.turn(one, "parent", "u");
     await bench.tell(delta("child", "early"));
-    await bench.tell({
-      method: "thread/started",
-      params: { thread: { id: "child", parentThreadId: "parent" } },
-    });
+    await bench.subAgent("parent", "child");
     await bench.tell(turnStarted("child", "c"));
     await bench.tell(delta("child", "late"));
     await bench.tell(turnCompleted("child", "c"));
@@ -291,15 +288,21 @@ describe("a session that goes", () => {
     expect(other.heard).toEqual([]);
   });
 
-  test("F65: has its questions declined", async () => {
+  test("F65: has its turn go on for those who hear it, and its questions wait for them", async () => {
     const bench = new Bench();
-    const one = await bench.client();
+    const [one, other] = [await bench.client(), await bench.client()];
     await bench.thread(one, "t");
     await bench.turn(one, "t", "u");
+    await bench.joins(other, "t");
     await bench.tell({ id: 3, method: APPROVAL, params: { threadId: "t" } });
-    expect(one.methods()).toContain(APPROVAL);
     await one.go();
-    expect(bench.upstream).toContainEqual({ id: 3, result: { decision: "decline" } });
+    expect(bench.asked("turn/interrupt")).toEqual([]);
+    expect(bench.router.turns()).toMatchObject([{ threadId: "t", session: null }]);
+    const asked = other.heard.find(({ method }) => method === APPROVAL);
+    await other.say({ id: asked?.id, result: { decision: "accept" } });
+    expect(bench.upstream.at(-1)).toEqual({ id: 3, result: { decision: "accept" } });
+    await other.go();
+    expect(bench.asked("turn/interrupt")).toHaveLength(1);
   });
 
   test("F38: lets go of a thread that was still on its way to it", async () => {
@@ -318,8 +321,7 @@ describe("a session that goes", () => {
     const bench = new Bench();
     const [one, other] = [await bench.client(), await bench.client()];
     await bench.thread(one, "t");
-    await other.say({ id: 1, method: "thread/resume", params: { threadId: "t" } });
-    await bench.answer("thread/resume", { result: { thread: { id: "t" } } });
+    await bench.joins(other, "t");
     await one.say({ id: 2, method: "thread/unsubscribe", params: { threadId: "t" } });
     expect(one.answerTo(2)?.result).toEqual({ status: "unsubscribed" });
     await one.say({ id: 3, method: "thread/unsubscribe", params: { threadId: "t" } });
@@ -334,37 +336,70 @@ describe("a session that goes", () => {
 });
 
 describe("questions of the app-server (F65)", () => {
-  test("go to the session whose turn it is, though others hear the thread", async () => {
+  test("go to all who hear the thread; one answers, and all are told", async () => {
     const bench = new Bench();
-    const [one, other] = [await bench.client(), await bench.client()];
+    const [one, other, stranger] = [
+      await bench.client(),
+      await bench.client(),
+      await bench.client(),
+    ];
     await bench.thread(one, "t");
-    await other.say({ id: 1, method: "thread/resume", params: { threadId: "t" } });
-    await bench.answer("thread/resume", { result: { thread: { id: "t" } } });
+    await bench.joins(other, "t");
     await bench.turn(other, "t", "u");
     await bench.tell({ id: 9, method: APPROVAL, params: { threadId: "t" } });
-    expect(one.methods()).not.toContain(APPROVAL);
-    const asked = other.heard.find(({ method }) => method === APPROVAL);
-    await one.say({ id: asked?.id, result: { decision: "accept" } });
+    expect(stranger.methods()).not.toContain(APPROVAL);
+    const ids = [one, other].map(({ heard }) => heard.at(-1)?.id);
+    expect(new Set(ids).size).toBe(2);
+    for (const id of ids) await stranger.say({ id, result: { decision: "accept" } });
+    await one.say({ id: ids[1], result: { decision: "accept" } });
     expect(bench.upstream.at(-1)?.method).toBe("turn/start");
-    await other.say({ id: asked?.id, result: { decision: "cancel" } });
+    await one.say({ id: ids[0], result: { decision: "cancel" } });
+    await other.say({ id: ids[1], result: { decision: "accept" } });
     expect(bench.upstream.at(-1)).toEqual({ id: 9, result: { decision: "cancel" } });
     await bench.tell({
       method: "serverRequest/resolved",
       params: { threadId: "t", requestId: 9 },
     });
-    expect(other.heard.at(-1)?.params).toEqual({ threadId: "t", requestId: asked?.id });
-    expect(one.methods()).not.toContain("serverRequest/resolved");
+    for (const [index, client] of [one, other].entries()) {
+      expect(client.heard.at(-1)?.params).toEqual({ threadId: "t", requestId: ids[index] });
+    }
+    expect(stranger.methods()).not.toContain("serverRequest/resolved");
   });
 
-  test("of a thread that nobody hears, and of none at all, are declined at once", async () => {
+  test("that are open come to whoever joins the thread, after its answer", async () => {
+    const bench = new Bench();
+    const [one, other] = [await bench.client(), await bench.client()];
+    await bench.thread(one, "t");
+    await bench.turn(one, "t", "u");
+    await bench.tell({ id: 9, method: APPROVAL, params: { threadId: "t" } });
+    await bench.joins(other, "t");
+    expect(other.heard.slice(-3).map(({ method }) => method)).toEqual([
+      undefined,
+      "turn/started",
+      APPROVAL,
+    ]);
+    await other.say({ id: other.heard.at(-1)?.id, result: { decision: "accept" } });
+    expect(bench.upstream.at(-1)).toEqual({ id: 9, result: { decision: "accept" } });
+  });
+
+  test("are not for a session that has left the thread", async () => {
+    const bench = new Bench();
+    const [one, other] = [await bench.client(), await bench.client()];
+    await bench.thread(one, "t");
+    await bench.turn(one, "t", "u");
+    await bench.joins(other, "t");
+    await bench.tell({ id: 9, method: APPROVAL, params: { threadId: "t" } });
+    await other.say({ id: 5, method: "thread/unsubscribe", params: { threadId: "t" } });
+    const asked = other.heard.find(({ method }) => method === APPROVAL);
+    await other.say({ id: asked?.id, result: { decision: "accept" } });
+    expect(bench.upstream.at(-1)?.method).not.toBeUndefined();
+  });
+
+  test("of no thread at all are declined at once", async () => {
     const bench = new Bench();
     const one = await bench.client();
-    await bench.tell({ id: 9, method: APPROVAL, params: { threadId: "nobody's" } });
     await bench.tell({ id: 10, method: "attestation/generate", params: {} });
-    expect(bench.upstream).toMatchObject([
-      { id: 9, result: { decision: "decline" } },
-      { id: 10, error: { code: -32_000 } },
-    ]);
+    expect(bench.upstream).toMatchObject([{ id: 10, error: { code: -32_000 } }]);
     expect(one.heard).toEqual([]);
   });
 });
@@ -376,7 +411,7 @@ describe("a broker that drains", () => {
     await bench.thread(one, "busy");
     await bench.thread(one, "idle");
     await bench.turn(one, "busy", "u");
-    bench.router.drain({ reason: "superseded", reconnect: true });
+    bench.router.drain({ reason: "superseded", reconnect: true, abnormal: false });
     const late = await bench.client();
     for (const each of [one, late]) {
       expect(each.heard.filter(({ method }) => method === "broker/draining")).toMatchObject([
@@ -422,6 +457,8 @@ describe("an app-server that has gone", () => {
     const [one, other] = [await bench.client(), await bench.client()];
     await bench.thread(one, "t");
     await bench.turn(one, "t", "u");
+    const item = { type: "userMessage" };
+    await bench.tell({ method: "item/completed", params: { threadId: "t", turnId: "u", item } });
     await other.say({ id: 1, method: "thread/list", params: {} });
     const told = bench.calls.allAnswered;
     bench.router.lose(cause);
@@ -484,4 +521,35 @@ test("a command that a turn runs is announced", async () => {
   expect(bench.calls.commandStarted).toBe(0);
   await bench.tell(item("commandExecution"));
   expect(bench.calls.commandStarted).toBe(1);
+});
+
+describe("a broker that is replaced", () => {
+  const HELD = { error: { code: -32600, message: "thread t already has an active writer" } };
+  const draining = { reason: "superseded by epoch 2", reconnect: true, abnormal: false };
+
+  test("F29: owes nobody an answer: who waits for a thread's writer is sent to the successor", async () => {
+    const bench = new Bench();
+    const [early, late] = [await bench.client(), await bench.client()];
+    await early.say({ id: 1, method: "thread/resume", params: { threadId: "t" } });
+    await bench.answer("thread/resume", HELD);
+    expect(early.answerTo(1)).toBeUndefined();
+    await late.say({ id: 1, method: "thread/resume", params: { threadId: "t" } });
+    bench.router.drain(draining);
+    await bench.answer("thread/resume", HELD);
+    for (const each of [early, late]) {
+      expect(each.answerTo(1)?.error?.data).toMatchObject({ kind: "draining" });
+    }
+    expect(bench.asked("thread/resume")).toHaveLength(2);
+  });
+
+  test("F29: before its app-server has started sends everybody on, with whatever they asked", async () => {
+    const bench = new Bench({ started: false });
+    const client = await bench.client();
+    await client.say({ id: 1, method: "thread/loaded/list", params: {} });
+    bench.router.drain(draining);
+    await client.say({ id: 2, method: "thread/loaded/list", params: {} });
+    for (const id of [1, 2]) {
+      expect(client.answerTo(id)?.error?.data).toMatchObject({ kind: "draining" });
+    }
+  });
 });

@@ -131,6 +131,35 @@ describe("several sessions", () => {
     expect(ofThread()).toBe(heard);
   });
 
+  test("F35: a session that joins in the middle of a turn is told all of it, in order and once", async () => {
+    await using at = await setting();
+    await using owner = await RawSession.initialized(at.endpoint);
+    await using guest = await RawSession.initialized(at.endpoint);
+    await using stranger = await RawSession.initialized(at.endpoint);
+    const threadId = await startThread(owner);
+    const prompt = "slow: 10x20ms tick ;; shell: echo hi ;; hold: gate ;; slow: 10x20ms tock";
+    await owner.ask("turn/start", turn(threadId, prompt));
+    await owner.next(({ method, params }) => {
+      const item = params?.["item"];
+      return method === "item/completed" && isRecord(item) && item["type"] === "commandExecution";
+    });
+    const joined = await guest.ask("thread/resume", { threadId, excludeTurns: true });
+    expect(joined.result?.["thread"]).toMatchObject({ status: { type: "active" } });
+    at.world.model.release("gate");
+    await Promise.all([owner, guest].map((session) => session.nextOf("turn/completed")));
+    const ofTurn = ({ lines, messages }: RawSession): string[] => {
+      const from = messages.findIndex(({ method }) => method === "turn/started");
+      const to = messages.findIndex(({ method }) => method === "turn/completed");
+      return lines.filter(
+        (_line, n) => n >= from && n <= to && threadOf(messages[n]!) === threadId,
+      );
+    };
+    expect(ofTurn(guest).length).toBeGreaterThan(25);
+    expect(ofTurn(guest)).toEqual(ofTurn(owner));
+    expect(guest.methods().filter((method) => method === "turn/started")).toHaveLength(1);
+    expect(stranger.messages.map(threadOf)).not.toContain(threadId);
+  });
+
   test("F36: anybody may interrupt, at any time", async () => {
     await using at = await setting();
     await using owner = await RawSession.initialized(at.endpoint);
@@ -220,7 +249,67 @@ describe("questions of the app-server", () => {
     expect(other.methods()).not.toContain(METHOD);
   });
 
-  test("F65: an approval whose session has gone is declined, and the thread is free again", async () => {
+  test("F65: an approval goes to all who joined; the first answer counts and all are told", async () => {
+    await using at = await setting(asking);
+    await using owner = await RawSession.initialized(at.endpoint);
+    await using joined = await RawSession.initialized(at.endpoint);
+    await using late = await RawSession.initialized(at.endpoint);
+    const threadId = await startThread(owner);
+    await owner.ask(
+      "turn/start",
+      turn(threadId, "say: I ask. ;; hold: gate ;; shell-ask: echo really"),
+    );
+    await owner.nextOf("item/agentMessage/delta");
+    await joined.ask("thread/resume", { threadId, excludeTurns: true });
+    at.world.model.release("gate");
+    await owner.nextOf(METHOD);
+    await joined.nextOf(METHOD);
+    await late.ask("thread/resume", { threadId, excludeTurns: true });
+    const question = await late.nextOf(METHOD);
+    late.send({ id: question.id, result: { decision: "accept" } });
+    for (const session of [owner, joined, late]) {
+      const known = session.messages.filter(({ method }) => method === METHOD);
+      expect(known).toHaveLength(1);
+      const resolved = await session.nextOf("serverRequest/resolved");
+      expect(resolved.params?.["requestId"]).toBe(known[0]?.id);
+      const done = await session.nextOf("turn/completed");
+      expect(done.params?.["turn"]).toMatchObject({ status: "completed" });
+    }
+    expect(at.world.model.requests.recent.at(-1)?.round).toBe(1);
+  });
+
+  test("F65: an approval outlives its owner where another session has joined", async () => {
+    await using at = await setting(asking);
+    const owner = await RawSession.initialized(at.endpoint);
+    await using joined = await RawSession.initialized(at.endpoint);
+    const threadId = await startThread(owner);
+    await owner.ask("turn/start", turn(threadId, "shell-ask: echo really"));
+    await owner.nextOf(METHOD);
+    await joined.ask("thread/resume", { threadId, excludeTurns: true });
+    await owner[Symbol.asyncDispose]();
+    const question = await joined.nextOf(METHOD);
+    joined.send({ id: question.id, result: { decision: "accept" } });
+    const done = await joined.nextOf("turn/completed");
+    expect(done.params?.["turn"]).toMatchObject({ status: "completed" });
+  });
+
+  test("F65: a session that answers everything with -32601 declines, and does not fail the approval", async () => {
+    await using at = await setting(asking);
+    await using owner = await RawSession.initialized(at.endpoint);
+    const threadId = await startThread(owner);
+    await owner.ask("turn/start", turn(threadId, "shell-ask: echo really"));
+    const { id } = await owner.nextOf(METHOD);
+    owner.send({ id, error: { code: -32601, message: "Method not found" } });
+    const done = await owner.nextOf("turn/completed");
+    expect(done.params?.["turn"]).toMatchObject({ status: "completed" });
+    const [item] = owner.messages
+      .filter(({ method }) => method === "item/completed")
+      .map(({ params }) => params?.["item"] as Record<string, unknown>)
+      .filter(({ type }) => type === "commandExecution");
+    expect(item?.["status"]).toBe("declined");
+  });
+
+  test("F65: the turn of an approval whose only session has gone is interrupted, and the thread is free again", async () => {
     await using at = await setting(asking);
     const owner = await RawSession.initialized(at.endpoint);
     await using other = await RawSession.initialized(at.endpoint);

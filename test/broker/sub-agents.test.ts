@@ -1,5 +1,6 @@
-import { expect, test } from "vitest";
-import { Bench, turnCompleted, turnStarted } from "./bench.ts";
+import { describe, expect, test } from "vitest";
+import { Bench, turnCompleted, turnStarted, type Client } from "./bench.ts";
+
 const APPROVAL = "item/commandExecution/requestApproval";
 
 test("F35: a turn of a thread that nobody knows yet is counted until it ends", async () => {
@@ -9,48 +10,87 @@ test("F35: a turn of a thread that nobody knows yet is counted until it ends", a
   await bench.tell(turnCompleted("x", "u"));
   expect(bench.router.turnCount).toBe(0);
 });
-test("F65: a sub-agent's question goes to the session whose turn it serves", async () => {
-  const bench = new Bench();
-  const [one, other] = [await bench.client(), await bench.client()];
-  await bench.thread(one, "t");
-  await other.say({ id: 1, method: "thread/resume", params: { threadId: "t" } });
-  await bench.answer("thread/resume", { result: { thread: { id: "t" } } });
-  await bench.turn(other, "t", "u");
-  await bench.tell({
-    method: "thread/started",
-    params: { thread: { id: "c", parentThreadId: "t" } },
+
+describe("a sub-agent", () => {
+  const released = (bench: Bench): unknown[] =>
+    bench.asked("thread/unsubscribe").map(({ params }) => params?.["threadId"]);
+
+  /** A session with a turn on a thread, and a sub-agent at work for it. */
+  async function working(bench: Bench): Promise<Client> {
+    const one = await bench.client();
+    await bench.thread(one, "t");
+    await bench.turn(one, "t", "u");
+    await bench.subAgent("t", "c");
+    await bench.tell(turnStarted("c", "cu"));
+    return one;
+  }
+
+  test("F65: asks those who hear the turn that it serves", async () => {
+    const bench = new Bench();
+    const [one, other, stranger] = [
+      await bench.client(),
+      await bench.client(),
+      await bench.client(),
+    ];
+    await bench.thread(one, "t");
+    await bench.joins(other, "t");
+    await bench.turn(other, "t", "u");
+    await bench.subAgent("t", "c");
+    await bench.tell(turnStarted("c", "cu"));
+    await bench.tell({ id: 9, method: APPROVAL, params: { threadId: "c" } });
+    const asked = (each: Client): boolean => each.methods().includes(APPROVAL);
+    expect([one, other, stranger].map(asked)).toEqual([true, true, false]);
+    await bench.joins(stranger, "t");
+    expect(asked(stranger)).toBe(true);
   });
-  await bench.tell(turnStarted("c", "cu"));
-  await bench.tell({ id: 9, method: APPROVAL, params: { threadId: "c" } });
-  expect([one.methods().includes(APPROVAL), other.methods().includes(APPROVAL)]).toEqual([
-    false,
-    true,
-  ]);
-});
-test("F38: a sub-agent's thread is released with its parent's", async () => {
-  const bench = new Bench();
-  const one = await bench.client();
-  await bench.thread(one, "t");
-  await bench.tell({
-    method: "thread/started",
-    params: { thread: { id: "c", parentThreadId: "t" } },
+
+  test("F37: is interrupted with the turn that it serves", async () => {
+    const bench = new Bench();
+    const one = await working(bench);
+    await one.go();
+    expect(bench.asked("turn/interrupt").map(({ params }) => params?.["threadId"])).toEqual([
+      "t",
+      "c",
+    ]);
   });
-  await one.go();
-  expect(bench.router.threadCount).toBe(0);
-});
-test("F37: a sub-agent's turn is interrupted with the turn that it serves", async () => {
-  const bench = new Bench();
-  const one = await bench.client();
-  await bench.thread(one, "t");
-  await bench.turn(one, "t", "u");
-  await bench.tell({
-    method: "thread/started",
-    params: { thread: { id: "c", parentThreadId: "t" } },
+
+  test("F38: has its thread released with its parent's, when its session goes", async () => {
+    const bench = new Bench();
+    const one = await bench.client();
+    await bench.thread(one, "t");
+    await bench.subAgent("t", "c");
+    await one.go();
+    expect(released(bench)).toEqual(["t", "c"]);
+    expect(bench.router.threadCount).toBe(0);
   });
-  await bench.tell(turnStarted("c", "cu"));
-  await one.go();
-  expect(bench.asked("turn/interrupt").map(({ params }) => params?.["threadId"])).toEqual([
-    "t",
-    "c",
-  ]);
+
+  test("F38: has its thread released with its parent's, when its session leaves the thread", async () => {
+    const bench = new Bench();
+    const one = await bench.client();
+    await bench.thread(one, "t");
+    await bench.subAgent("t", "c");
+    await one.say({ id: 1, method: "thread/unsubscribe", params: { threadId: "t" } });
+    expect(released(bench)).toEqual(["t", "c"]);
+    expect(bench.router.threadCount).toBe(0);
+  });
+
+  test("F38: keeps its thread and its parent's while one of them works, though nobody hears them", async () => {
+    const bench = new Bench();
+    const one = await working(bench);
+    await one.go();
+    await bench.tell(turnCompleted("t", "u"));
+    expect(released(bench)).toEqual([]);
+    await bench.tell(turnCompleted("c", "cu"));
+    expect(released(bench)).toEqual(["t", "c"]);
+  });
+
+  test("S8: keeps its thread while its parent's turn goes on in a broker that drains", async () => {
+    const bench = new Bench();
+    await working(bench);
+    await bench.tell(turnCompleted("c", "cu"));
+    bench.router.drain({ reason: "superseded", reconnect: true, abnormal: false });
+    expect(released(bench)).toEqual([]);
+    await bench.tell(turnCompleted("t", "u"));
+    expect(released(bench)).toEqual(["t", "c"]);
+  });
 });

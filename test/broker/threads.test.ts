@@ -58,6 +58,15 @@ describe("who hears of a thread", () => {
   });
 });
 
+test("F48: threads that are said to work for each other are no sub-agents", () => {
+  const threads = new Threads<Session>();
+  threads.subscribe("one", a);
+  threads.adopt("one", "one");
+  threads.adopt("two", "one");
+  threads.adopt("one", "two");
+  expect([threads.rootOf("one"), threads.rootOf("two")]).toEqual(["one", "one"]);
+});
+
 describe("the threads that are loaded", () => {
   test("F38: are those that somebody took up and nobody released", () => {
     const threads = new Threads<Session>();
@@ -65,10 +74,13 @@ describe("the threads that are loaded", () => {
     threads.adopt("two", "one");
     threads.subscribe("three", b);
     expect(threads.all()).toEqual(["one", "two", "three"]);
-    expect(threads.unheard()).toEqual([]);
     threads.unsubscribe("one", a);
     expect(threads.knows("one")).toBe(true);
-    expect(threads.unheard()).toEqual(["one", "two"]);
+    expect(["one", "two", "three"].map((id) => threads.rootOf(id))).toEqual([
+      "one",
+      "one",
+      "three",
+    ]);
     threads.forget("one");
     threads.forget("two");
     threads.forget("two");

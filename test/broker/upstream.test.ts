@@ -1,5 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { clientRequests } from "../../src/app-server/generated/methods.ts";
+import { isSafeToRepeat } from "../../src/app-server/method-table.ts";
 import { Upstream, type Outcome } from "../../src/broker/upstream.ts";
 import { BrokerError } from "../../src/base/errors.ts";
 import { decodeFrame, type RequestFrame } from "../../src/wire/frame.ts";
@@ -17,10 +19,12 @@ class Setting {
   readonly lines: string[] = [];
   readonly heard: string[] = [];
   allAnswered = 0;
+  silences = 0;
   readonly upstream = new Upstream({
     onNotification: ({ method }) => void this.heard.push(method),
     onServerRequest: ({ method }) => void this.heard.push(`${method}?`),
     onAllAnswered: () => void (this.allAnswered += 1),
+    onSilence: () => void (this.silences += 1),
   });
 
   static opened(): Setting {
@@ -37,9 +41,13 @@ class Setting {
   }
 
   /** Sends a request of that owner; the list it gives has the outcome once there is one. */
-  ask(owner: object, name: string, more: { limitMs?: number; urgent?: boolean } = {}): Outcome[] {
+  ask(
+    owner: object,
+    name: string,
+    more: { method?: string; limitMs?: number; urgent?: boolean } = {},
+  ): Outcome[] {
     const outcomes: Outcome[] = [];
-    const frame = requestFrame("own", "m", { name });
+    const frame = requestFrame("own", more.method ?? "m", { name });
     const request = { owner, method: "m", limitMs: Infinity, ...more };
     this.upstream.forward(request, frame, (outcome) => outcomes.push(outcome));
     return outcomes;
@@ -145,19 +153,33 @@ describe("the window (F32)", () => {
     expect(setting.names()).toHaveLength(WINDOW + 1);
   });
 
-  test("is left by a request that takes long: that one is being worked on", () => {
+  test("F12: is left by nobody while the app-server answers nothing: it may be stuck, and takes no more", () => {
+    const setting = Setting.opened();
+    manyFrom(setting, {}, "r", 3 * WINDOW);
+    clock.pass(2_000, 500);
+    expect(setting.silences).toBe(0);
+    clock.pass(60_000, 500);
+    expect(setting.names()).toHaveLength(WINDOW);
+    expect(setting.silences).toBeGreaterThan(10);
+    setting.answer("r0");
+    clock.pass(500);
+    expect(setting.names()).toHaveLength(2 * WINDOW);
+  });
+
+  test("is left by a request that takes long while others are answered: that one is being worked on", () => {
     const setting = Setting.opened();
     const slow = manyFrom(setting, {}, "slow", WINDOW);
+    setting.ask({}, "probe", { urgent: true });
     setting.ask({}, "next");
     clock.pass(2_000, 500);
     expect(setting.names()).not.toContain("next");
+    setting.answer("probe");
     clock.pass(500);
     expect(setting.names()).toContain("next");
-    expect(setting.upstream.outstanding).toBe(WINDOW + 1);
+    setting.answer("next");
     // Its answer, when it comes, frees no second place.
-    manyFrom(setting, {}, "more", WINDOW);
+    manyFrom(setting, {}, "more", WINDOW + 1);
     const before = setting.names().length;
-    expect(before).toBe(2 * WINDOW);
     setting.answer("slow0");
     expect(setting.names()).toHaveLength(before);
     expect(resultIn(slow[0] ?? [])).toEqual({ of: "slow0" });
@@ -309,5 +331,66 @@ describe("what the app-server says", () => {
     expect(setting.upstream.lastAnswerMsAgo).toBe(700);
     setting.receive({ id: 99, result: 1 });
     expect(setting.upstream.lastAnswerMsAgo).toBe(0);
+  });
+});
+
+describe("an app-server that is overloaded (F33)", () => {
+  const OVERLOADED = { code: -32_001, message: "Server overloaded; retry later." };
+  const SAFE = "thread/list";
+
+  const refuseLast = (setting: Setting): void =>
+    setting.receive({ id: setting.sent.at(-1)?.id, error: OVERLOADED });
+
+  test("F46: is asked again for what only reads, a few times, and then its answer is told", () => {
+    const setting = Setting.opened();
+    const outcomes = setting.ask({}, "read", { method: SAFE });
+    for (let times = 1; times <= 5; times += 1) {
+      refuseLast(setting);
+      expect(setting.names()).toHaveLength(times);
+      expect(setting.upstream.outstanding).toBe(1);
+      clock.pass(100 * 2 ** times);
+      expect(setting.names()).toHaveLength(times + 1);
+    }
+    expect(outcomes).toEqual([]);
+    expect(setting.allAnswered).toBe(0);
+    refuseLast(setting);
+    clock.pass(60_000);
+    expect(setting.names()).toHaveLength(6);
+    expect(outcomes).toMatchObject([{ error: OVERLOADED }]);
+    expect(setting.allAnswered).toBe(1);
+  });
+
+  test("F46: is sent nothing twice that may have acted, whatever it answers or how it ends", () => {
+    const acting = [
+      ...Object.keys(clientRequests).filter((method) => !isSafeToRepeat(method)),
+      "future/thing",
+    ];
+    expect(acting.length).toBeGreaterThan(100);
+    const setting = Setting.opened();
+    for (const method of acting) {
+      const outcomes = setting.ask({}, method, { method, limitMs: 1_000 });
+      refuseLast(setting);
+      expect(outcomes).toMatchObject([{ error: OVERLOADED }]);
+      const timedOut = setting.ask({}, `${method} late`, { method, limitMs: 1_000 });
+      clock.pass(3_000, 500);
+      expect(timedOut).toMatchObject([{ kind: "requestTimedOut" }]);
+    }
+    clock.pass(600_000);
+    expect(setting.names()).toHaveLength(2 * acting.length);
+  });
+
+  test("F23: is not asked again for a session that has gone, or after its end", () => {
+    const setting = Setting.opened();
+    const gone = {};
+    const outcomes = setting.ask(gone, "gone", { method: SAFE });
+    refuseLast(setting);
+    setting.upstream.withdraw(gone);
+    expect(outcomes).toMatchObject([{ kind: "connectionClosed" }]);
+    const late = setting.ask({}, "late", { method: SAFE });
+    refuseLast(setting);
+    setting.upstream.close(new BrokerError("appServerExited", "It was killed."));
+    expect(late).toMatchObject([{ kind: "appServerExited" }]);
+    clock.pass(60_000);
+    expect(setting.names()).toEqual(["gone", "late"]);
   });
 });

@@ -68,6 +68,19 @@ describe("ensure", () => {
     expect((await cli(world, ["ensure", "--max-age", "six"])).code).toBe(2);
   });
 
+  test.each([
+    ["--max-memory", "lots", "megabytes"],
+    ["--max-descriptors", "101", "percent up to 100"],
+    ["--max-descendants", "-1", "processes"],
+    ["--max-failures", "x", "turns"],
+  ])("F90 F96: %s %s is refused with a message", async (option, value, unit) => {
+    await using world = await makeWorld();
+    const { code, stderr } = await cli(world, ["ensure", `${option}=${value}`]);
+    expect(code).toBe(2);
+    expect(stderr).toContain(`${option} takes a number of ${unit}, not "${value}"`);
+    expect(livingBrokers(world.stateDir)).toEqual([]);
+  });
+
   test("--idle-timeout ends a broker that nobody uses, and the log says so", async () => {
     await using world = await makeWorld();
     await cli(world, ["ensure", "--idle-timeout", "0.1"]);
@@ -114,6 +127,19 @@ describe("status", () => {
     const { stdout } = await cli(world, ["status"]);
     expect(stdout).toContain(`process ${String(json["pid"])}`);
     expect(stdout).not.toContain("\u001b");
+  });
+
+  test("F87 F29: names an older broker that still finishes a turn", async () => {
+    await using world = await makeWorld();
+    const run = startCli(world, ["run", "--json", "slow: 200x50ms tick"]);
+    await eventually(() => world.model.requests.inFlight === 1, "the model is asked");
+    await cli(world, ["rotate"]);
+    const { older } = lastJson((await cli(world, ["status", "--json"])).stdout);
+    expect(older).toMatchObject([{ epoch: 1, state: "draining", turns: [{ session: 1 }] }]);
+    const { stdout } = await cli(world, ["status"]);
+    expect(stdout).toMatch(/older +epoch 1 draining · finishes 1 turn/);
+    run.child.kill("SIGINT");
+    expect((await run.ended).code).toBe(130);
   });
 });
 

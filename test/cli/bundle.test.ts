@@ -31,7 +31,7 @@ test("the start loads neither the parser that can talk nor any command", () => {
   expect(size).toBeLessThan(50_000);
 });
 
-test.each(["run", "ensure", "status", "stop", "logs", "call", "serve"])(
+test.each(["run", "ensure", "status", "stop", "logs", "call", "proxy", "serve"])(
   "%s loads neither that parser nor the daemon's parts",
   (name) => {
     const chunks = join(dirname(CLI), "chunks");

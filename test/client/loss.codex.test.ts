@@ -135,7 +135,7 @@ describe("what a turn had started", () => {
       }
       const sleepers = (): string[] =>
         (listProcesses() ?? [])
-          .filter(({ comm, pid }) => comm === "sleep" && cwdOf(pid) === world.workspace)
+          .filter(({ pid }) => readStat(pid)?.comm === "sleep" && cwdOf(pid) === world.workspace)
           .map(String);
       await eventually(() => sleepers().length === 2, "the command runs");
       await pause(NOTED_WITHIN_MS);

@@ -31,6 +31,7 @@ async function running(inHistory: "completed" | "interrupted"): Promise<Running>
   const context: TurnContext = {
     inbox,
     connection: () => Promise.resolve(connection),
+    replaced: () => new Promise(() => {}),
     wasReplaced: () => false,
     onThread: () => {},
     lookUp: () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { deferred } from "../../src/base/deferred.ts";
 import { eventually } from "../support/eventually.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { livingBrokers } from "../support/stop-brokers.ts";
@@ -49,6 +50,30 @@ describe("a client whose broker is replaced", () => {
       await eventually(() => livingBrokers(world.stateDir).length === 1, "the older brokers end");
     },
   );
+
+  test("F29: a turn that was started by hand runs to its end in the older broker", async () => {
+    await using world = await makeWorld();
+    await using client = await world.connect();
+    const { thread } = await client.request("thread/start", {});
+    const ended = deferred<unknown>();
+    client.onNotification((method, params) => {
+      if (method === "turn/completed") ended.resolve(params);
+    });
+    await client.request("turn/start", {
+      threadId: thread.id,
+      input: [{ type: "text", text: "slow: 20 one two three", text_elements: [] }],
+    });
+    const epoch = await rotate(world);
+    await eventually(() => client.epoch === epoch, "the client has moved");
+    expect(await ended.promise).toMatchObject({ turn: { status: "completed" } });
+    // The thread has come along: a turn on it begins in the successor without another word.
+    const next = await client.request("turn/start", {
+      threadId: thread.id,
+      input: [{ type: "text", text: "say: here", text_elements: [] }],
+    });
+    expect(next.turn.id).not.toBe("");
+    await eventually(() => livingBrokers(world.stateDir).length === 1, "the older broker ends");
+  });
 
   test("a broker that was stopped is not started again by those who were connected", async () => {
     await using world = await makeWorld();

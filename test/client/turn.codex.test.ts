@@ -21,11 +21,13 @@ describe("a turn through a shared broker", () => {
     expect(types.at(-1)).toBe("turn.completed");
   });
 
-  test("finds the broker warm the second time", async () => {
+  test("F89: finds the broker warm the second time", async () => {
     await using world = await makeWorld();
     await using first = await world.connect();
     await using second = await world.connect();
     expect([first.started, second.started]).toEqual([true, false]);
     expect(second.instance).toBe(first.instance);
+    const [one, other] = await Promise.all([first.status(), second.status()]);
+    expect(other.appServer.pid).toBe(one.appServer.pid);
   });
 });

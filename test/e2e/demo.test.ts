@@ -79,9 +79,15 @@ const FACTS: readonly RegExp[] = [
   / 3 Whoever comes next finds the broker warm/,
   new RegExp(`${TIME}  for a whole new process`),
   /it saw +broker \d+, still epoch 1, with 5 sessions/,
-  / 4 What was measured/,
+  / 4 The broker is replaced in the middle of a turn/,
+  new RegExp(`${TIME}  \`rotate\`: epoch 2 serves`),
+  new RegExp(`${TIME}  the turn in epoch 1 completes, all 35 words of it`),
+  / 5 The broker is killed in the middle of a turn/,
+  /its client is told: The turn was lost/,
+  new RegExp(`${TIME}  the next client is served: broker \\d+, epoch 3`),
+  / 6 What was measured/,
   /cold start +\d/,
-  / 5 The end/,
+  / 7 The end/,
 ];
 
 /** How often another client gets to speak than the one before. */

@@ -30,8 +30,8 @@ export interface Scenario {
   readonly mayServeTwice?: boolean;
 }
 
-/** A stopped claimant is waited for until its claim is 15 s old. Of that, the round waits for the rest. */
-const STOPPED_CLAIM_AGE_MS = 13_000;
+/** A stopped claimant is waited for until its claim is 10 s old. Of that, the round waits for the rest. */
+const STOPPED_CLAIM_AGE_MS = 8_000;
 /** A broker needs some 100 ms to serve. */
 const LONGEST_KILL_DELAY_MS = 60;
 const EVENT_WITHIN_MS = 30_000;

@@ -34,7 +34,7 @@ afterEach(async () => {
 const introduction: Introduction = {
   clientInfo: { name: "test", title: null, version: "0" },
   capabilities: {},
-  handlers: {},
+  handlers: () => ({}),
 };
 
 interface Asked {

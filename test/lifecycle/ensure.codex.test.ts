@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, watch, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
@@ -85,6 +85,20 @@ describe("an epoch file that is not what it should be", () => {
     "of another format": '{"version":99,"state":"serving"}',
     "of another epoch": JSON.stringify({ state: "claimed", epoch: 3, token: "0".repeat(64) }),
   };
+  test("F22: one that is cleared away while its broker starts is claimed anew", async () => {
+    await using world = await makeWorld();
+    const scopeDir = scopeDirOf(world);
+    mkdirSync(scopeDir, { recursive: true, mode: 0o700 });
+    const watcher = watch(scopeDir, () => {
+      if (!existsSync(epochPath(scopeDir, 1))) return;
+      watcher.close();
+      rmSync(epochPath(scopeDir, 1));
+    });
+    await using client = await world.connect();
+    expect((await client.status()).state).toBe("serving");
+    expect(livingBrokers(world.stateDir)).toHaveLength(1);
+  });
+
   test.each(Object.entries(oddities))(
     "F56 S3: one that is %s is superseded once",
     async (_what, text) => {

@@ -176,6 +176,14 @@ describe("a claim", () => {
     expect(readFileSync(epochPath(dir.path, 1), "utf8")).toBe("");
   });
 
+  test("F56: after the last epoch there is none, and that is said instead of tried for ever", () => {
+    const last = 10 ** 15 - 1;
+    writeFileSync(epochPath(dir.path, last), "{}");
+    expect(newestEpoch(dir.path)?.epoch).toBe(last);
+    expect(() => claimEpoch(dir.path, last)).toThrow(/the last epoch/);
+    expect(readdirSync(dir.path)).toHaveLength(1);
+  });
+
   test("F01: of an epoch that is not the highest is not won", () => {
     publishEpoch(dir.path, claimedRecord({ epoch: 9 }));
     expect(claimEpoch(dir.path, 6)).toBeUndefined();

@@ -22,3 +22,28 @@ describe("the maximum age", () => {
     expect(() => limitsOf({ maxAgeMs }, {})).toThrow(/no number of milliseconds/);
   });
 });
+
+describe("the budgets", () => {
+  test.each([
+    [{ maxMemoryBytes: -1 }, "bytes"],
+    [{ maxMemoryBytes: Number.NaN }, "bytes"],
+    [{ maxDescriptorPercent: 101 }, "percent"],
+    [{ maxDescriptorPercent: -1 }, "percent"],
+    [{ maxDescendants: Number.POSITIVE_INFINITY }, "processes"],
+    [{ maxTransportFailures: -5 }, "turns"],
+    [{ minWearAgeMs: -1 }, "milliseconds"],
+  ])("F90 F96: %j is refused with a message", (asked, unit) => {
+    const [name] = Object.keys(asked);
+    expect(() => limitsOf(asked, {})).toThrow(
+      new RegExp(`^${name ?? ""} is .* no number of ${unit}`),
+    );
+  });
+
+  test("F90 F96: are there unless they are turned off with 0", () => {
+    const names = ["maxMemoryBytes", "maxDescriptorPercent", "maxDescendants"] as const;
+    for (const name of names) {
+      expect(limitsOf({}, {})[name]).toBeGreaterThan(0);
+      expect(limitsOf({ [name]: 0 }, {})[name]).toBe(0);
+    }
+  });
+});

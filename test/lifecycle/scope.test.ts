@@ -26,11 +26,16 @@ const POSIX = process.platform !== "win32";
 let dir: TempDir;
 let work: string;
 let codexHome: string;
+function makeGitTop(directory: string): void {
+  mkdirSync(join(directory, ".git"), { recursive: true });
+  writeFileSync(join(directory, ".git", "HEAD"), "ref: refs/heads/main\n");
+}
+
 beforeEach(async () => {
   dir = await makeTempDir();
   work = join(dir.path, "work");
   codexHome = join(dir.path, "codex-home");
-  mkdirSync(join(work, ".git"), { recursive: true });
+  makeGitTop(work);
   mkdirSync(join(work, "packages", "one"), { recursive: true });
   mkdirSync(codexHome);
 });
@@ -87,8 +92,14 @@ describe("the same work has the same key (F05)", () => {
     mkdirSync(join(tree, "below"), { recursive: true });
     writeFileSync(join(tree, ".git"), `gitdir: ${work}/.git/worktrees/tree`);
     expect(workspaceOf(join(tree, "below"))).toBe(tree);
-    mkdirSync(join(work, "packages", "one", ".git"));
+    makeGitTop(join(work, "packages", "one"));
     expect(workspaceOf(join(work, "packages", "one"))).toBe(join(work, "packages", "one"));
+  });
+
+  test("F05 F83: where Codex's sandbox has put an empty one, as if it were not there", () => {
+    const below = join(work, "packages", "one");
+    mkdirSync(join(below, ".git"));
+    expect(workspaceOf(below)).toBe(work);
   });
 
   test("where there is no git, from that directory alone", () => {

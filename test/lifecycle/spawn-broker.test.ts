@@ -79,6 +79,7 @@ function orderOf(plan: Plan, scope: Partial<StartOrder["scope"]> = {}): StartOrd
       codexHome: "/home/.codex",
       codex: "/bin/codex",
       label: JSON.stringify({ ...plan, while: join(dir.path, "running") }),
+      private: false,
       stateDir: dir.path,
       directory: join(dir.path, "scope"),
       ...scope,

@@ -54,6 +54,12 @@ describe.skipIf(HOME === undefined)("the state directory (F04)", () => {
   });
 });
 
+test("F04: a relative one is refused, because it would lead every program somewhere else", () => {
+  expect(() => stateDirectory({ CODEX_BROKER_STATE_DIR: "state" })).toThrow(
+    /"state", which is not an absolute path/,
+  );
+});
+
 test("formats lie side by side, and scopes in each", () => {
   expect(scopeDirectory("/state", "key")).toBe(path.join("/state", "v1", "key"));
 });

@@ -30,7 +30,7 @@ async function pidsOf(world: World): Promise<{ broker: number; appServer: number
 
 describe("something of a broker is stopped", () => {
   test(
-    "F11 F12 S7: the broker: whoever asks is served by another, and the stopped one is ended by proof",
+    "F11 F12 F17 S7: the broker: whoever asks is served by another, and the stopped one is ended by proof before it is written off",
     { timeout: SERVED_WITHIN_MS + GONE_WITHIN_MS },
     async () => {
       await using world = await makeWorld();
@@ -41,12 +41,21 @@ describe("something of a broker is stopped", () => {
       expect(client.epoch).toBe(2);
       const { directory } = resolveScope({ cwd: world.workspace, env: world.env });
       expect(livingBrokers(world.stateDir)).toHaveLength(2);
-      await eventually(gone(pids.broker), "the stopped broker is ended", GONE_WITHIN_MS);
-      await eventually(gone(pids.appServer), "and so is its app-server");
-      await eventually(() => {
+      const isWrittenOff = (): boolean => {
         const reading = readEpoch(directory, 1);
         return reading?.state === "read" && reading.record.state === "ended";
-      }, "its obituary is written");
+      };
+      let tooEarly = false;
+      const isGone = (): boolean => {
+        const writtenOff = isWrittenOff();
+        const ended = gone(pids.broker)();
+        tooEarly ||= writtenOff && !ended;
+        return ended;
+      };
+      await eventually(isGone, "the stopped broker is ended", GONE_WITHIN_MS);
+      await eventually(gone(pids.appServer), "and so is its app-server");
+      await eventually(isWrittenOff, "its obituary is written");
+      expect(tooEarly).toBe(false);
       expect(listEpochs(directory)).toEqual([2, 1]);
       client.close();
     },
@@ -74,6 +83,30 @@ describe("something of a broker is stopped", () => {
       expect(ms).toBeLessThan(SERVED_WITHIN_MS);
       await eventually(gone(pids.appServer), "the stopped app-server is ended", GONE_WITHIN_MS);
       await eventually(gone(pids.broker), "and so is its broker");
+    },
+  );
+});
+
+describe("an app-server that stops while clients are at work", () => {
+  test(
+    "F11 F12 F15 S7: what begins is begun elsewhere, and what runs is told that it is lost",
+    { timeout: SERVED_WITHIN_MS + GONE_WITHIN_MS },
+    async () => {
+      await using world = await makeWorld();
+      await using client = await world.connect();
+      await using other = await world.connect();
+      const running = client.runTurn({ prompt: "slow: 400x50ms tick" });
+      for await (const event of running) if (event.type === "message.delta") break;
+      const { appServer } = await client.status();
+      // It has answered a moment ago, so whoever asks now is not yet kept from it.
+      process.kill(appServer.pid ?? 0, "SIGSTOP");
+      const lost = running.result.catch((error: unknown) => error);
+      const { value: begun, ms } = await timed(other.runTurn({ prompt: "say: elsewhere" }).result);
+      expect(begun).toMatchObject({ status: "completed", message: "elsewhere" });
+      expect(ms).toBeLessThan(SERVED_WITHIN_MS);
+      expect(other.epoch).toBe(2);
+      expect(await lost).toMatchObject({ kind: "turnLost" });
+      await eventually(gone(appServer.pid ?? 0), "the stopped one is ended", GONE_WITHIN_MS);
     },
   );
 });

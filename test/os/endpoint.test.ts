@@ -1,5 +1,5 @@
 import { chmodSync, existsSync, lstatSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { once } from "node:events";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -13,6 +13,7 @@ import {
 } from "../../src/os/endpoint.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { makeTempDir, type TempDir } from "../support/temp-dir.ts";
+import { differs, ON_WINDOWS } from "../support/wine.ts";
 
 guardAgainstLeaks();
 
@@ -56,7 +57,7 @@ function stateDirFor(bytes: number, letter = "x"): string {
   return join(dir.path, letter.repeat(rest / Buffer.byteLength(letter)));
 }
 
-describe.skipIf(process.platform === "win32")("a socket", () => {
+describe.skipIf(ON_WINDOWS)("a socket", () => {
   test("lies in a private directory, beside the fixed path", () => {
     const { address, current } = choose(dir.path);
     expect(address).toBe(join(dir.path, "run", `${KEY}.7.abcdef.sock`));
@@ -137,6 +138,45 @@ describe.skipIf(process.platform === "win32")("a socket", () => {
     await once(server, "listening");
     expect(lstatSync(address).isSocket()).toBe(true);
     server.close();
+  });
+});
+
+describe.skipIf(!ON_WINDOWS)("a named pipe", () => {
+  test("has a name that nobody guesses, never the same twice, and no fixed path", () => {
+    const [one, other] = [choose(dir.path), choose(dir.path)];
+    expect(one.address).toMatch(/^\\\\\.\\pipe\\codex-broker-[0-9a-f]{32}$/);
+    expect(other.address).not.toBe(one.address);
+    expect(one.current).toBeNull();
+  });
+
+  test("is where Node listens, whole lines go both ways, and nobody is there after the end", async () => {
+    const { address } = choose(dir.path);
+    const server = createServer((socket) => socket.pipe(socket)).listen(address);
+    await once(server, "listening");
+    const client = connect(address);
+    const sent = `${"x".repeat(200_000)}\n`;
+    client.write(sent);
+    let seen = "";
+    for await (const chunk of client.setEncoding("utf8")) {
+      seen += String(chunk);
+      if (seen.endsWith("\n")) break;
+    }
+    expect(seen).toBe(sent);
+    client.destroy();
+    server.close();
+    await once(server, "close");
+    const late = connect(address);
+    await expect(once(late, "connect")).rejects.toMatchObject({ code: "ENOENT" });
+  });
+
+  test.skipIf(differs("firstPipeInstance"))("belongs to the first who listens on it", async () => {
+    const { address } = choose(dir.path);
+    const first = createServer().listen(address);
+    await once(first, "listening");
+    const second = createServer().listen(address);
+    await expect(once(second, "listening")).rejects.toMatchObject({ code: "EADDRINUSE" });
+    first.close();
+    await once(first, "close");
   });
 });
 

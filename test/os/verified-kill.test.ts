@@ -1,5 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { livenessOf, identityOf, type ProcessIdentity } from "../../src/os/process-identity.ts";
+import {
+  identityOf,
+  livenessOf,
+  ownIdentity,
+  type ProcessIdentity,
+} from "../../src/os/process-identity.ts";
 import { killProven } from "../../src/os/verified-kill.ts";
 import { eventually } from "../support/eventually.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
@@ -7,16 +12,18 @@ import { startStranger } from "../support/stranger.ts";
 
 guardAgainstLeaks();
 
-describe.skipIf(process.platform !== "linux")("a signal", () => {
+const { startTime, bootId } = ownIdentity();
+
+describe.skipIf(startTime === null)("a signal", () => {
   const others: Record<string, [change: Partial<ProcessIdentity>, outcome: string]> = {
     "started at another time: the pid was given anew": [{ startTime: "1" }, "gone"],
-    "of another boot": [{ bootId: "another" }, "gone"],
+    ...(bootId === null ? {} : { "of another boot": [{ bootId: "another" }, "gone"] }),
     "of another machine": [{ hostId: "elsewhere" }, "unproven"],
     "of another pid namespace": [{ pidNamespace: "pid:[1]" }, "unproven"],
     "of a start time that nobody knows": [{ startTime: null }, "unproven"],
   };
   test.each(Object.entries(others))(
-    "S5 F16: does not reach a process that may be another: one %s",
+    "S5 S6 F16: does not reach a process that may be another: one %s",
     async (_what, [change, outcome]) => {
       const stranger = await startStranger();
       const identity = identityOf(stranger.pid);
@@ -28,7 +35,14 @@ describe.skipIf(process.platform !== "linux")("a signal", () => {
     },
   );
 
-  test("S5: reaches the very process that is proven, and nobody after its end", async () => {
+  test("S5 S6: does not reach ourselves nor those whom we descend from, proven or not", () => {
+    for (const pid of [process.pid, process.ppid]) {
+      expect(killProven(identityOf(pid), "SIGTERM")).toBe("unproven");
+    }
+    expect(killProven(identityOf(1), "SIGTERM")).not.toBe("signalled");
+  });
+
+  test("S5 S6: reaches the very process that is proven, and nobody after its end", async () => {
     const [stranger, neighbour] = [await startStranger(), await startStranger()];
     const identity = identityOf(stranger.pid);
     expect(killProven(identity, "SIGKILL")).toBe("signalled");

@@ -57,6 +57,17 @@ export const importTable: readonly Row[] = [
     // A client must know which codex it means before it knows which broker.
     may: ["base", "wire", "os", { folder: "app-server", only: ["locate.ts"] }],
   },
+  {
+    from: "doctor",
+    // It says which codex there is and whether that one is new enough.
+    may: [
+      "base",
+      "wire",
+      "os",
+      "lifecycle",
+      { folder: "app-server", only: ["locate.ts", "codex-version.ts"] },
+    ],
+  },
   { from: "jobs", may: ["base", "wire", "os"] },
   {
     from: "broker",
@@ -68,14 +79,32 @@ export const importTable: readonly Row[] = [
       "jobs",
       {
         folder: "lifecycle",
-        only: ["scope.ts", "epoch-file.ts", "start-protocol.ts", "codex-settings.ts", "retire.ts"],
+        only: [
+          "scope.ts",
+          "epoch-file.ts",
+          "start-protocol.ts",
+          "codex-settings.ts",
+          "drift.ts",
+          "older-brokers.ts",
+          "retire.ts",
+        ],
       },
     ],
   },
-  { from: "client", may: ["base", "wire", "lifecycle", generatedTypes] },
+  { from: "client", may: ["base", "wire", "lifecycle", "jobs", generatedTypes] },
   {
     from: "cli",
-    may: ["base", "wire", "os", "lifecycle", "jobs", "client", "index.ts", generatedTypes],
+    may: [
+      "base",
+      "wire",
+      "os",
+      "lifecycle",
+      "jobs",
+      "client",
+      "doctor",
+      "index.ts",
+      generatedTypes,
+    ],
   },
   { from: "index.ts", may: ["base", "wire", "lifecycle", "jobs", "client", generatedTypes] },
 ];

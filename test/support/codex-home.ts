@@ -21,6 +21,8 @@ export interface CodexHomeOptions {
   readonly trusted?: readonly string[];
   /** Further keys of the top level, e.g. `{ thread_unload_delay_secs: 3 }`. */
   readonly settings?: Readonly<Record<string, string | number | boolean>>;
+  /** Features to switch on. */
+  readonly features?: readonly string[];
   /** Further tables, as TOML text, e.g. MCP servers. */
   readonly tables?: string;
 }
@@ -66,6 +68,7 @@ export function configToml(options: CodexHomeOptions): string {
     "[features]",
     "# Otherwise each start asks a git host for the list of plugins.",
     "plugins = false",
+    ...(options.features ?? []).map((name) => `${name} = true`),
     "",
     "[model_providers.mock]",
     'name = "mock"',

@@ -4,6 +4,9 @@ import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 
 import { realCodex } from "./real-codex.ts";
+import { guardAgainstLeaks } from "./leak-guard.ts";
+
+guardAgainstLeaks();
 
 const run = promisify(execFile);
 

@@ -2,6 +2,9 @@ import { describe, expect, test } from "vitest";
 
 import type { JsonObject } from "./json.ts";
 import { type ScriptedModel, startScriptedModel } from "./scripted-model.ts";
+import { guardAgainstLeaks } from "./leak-guard.ts";
+
+guardAgainstLeaks();
 
 const ask = async (model: ScriptedModel, prompt: string): Promise<Response> => {
   const input = [

@@ -7,6 +7,9 @@ import { BrokerError } from "../../src/base/errors.ts";
 import { Connection, type ConnectionOptions } from "../../src/wire/connection.ts";
 import { RpcError } from "../../src/wire/messages.ts";
 import { linkedEnds, type Ends } from "./duplex.ts";
+import { guardAgainstLeaks } from "../support/leak-guard.ts";
+
+guardAgainstLeaks();
 
 interface Opened extends Ends {
   readonly connection: Connection;
@@ -24,7 +27,7 @@ function open(options: Partial<ConnectionOptions> = {}): Opened {
 /** How each of these has ended, within a moment. */
 async function outcomes(all: ReadonlyArray<Promise<unknown>>): Promise<unknown[]> {
   const settled = Promise.allSettled(all);
-  const results = await Deadline.after(1_000).race(settled, () => new Error("not settled"));
+  const results = await Deadline.after(10_000).race(settled, () => new Error("not settled"));
   return results.map((result) =>
     result.status === "fulfilled" ? result.value : (result.reason as unknown),
   );
@@ -163,10 +166,11 @@ describe("the end of a connection", () => {
   });
 
   test("that this side closes comes after what it has sent", async () => {
-    const { connection, sent, far } = open();
+    const { connection, sent, near } = open();
     connection.notify("last/words", { a: 1 });
     connection.close();
-    await once(far, "end");
+    await once(near, "close");
+    await pause(1);
     expect(sent).toEqual(['{"method":"last/words","params":{"a":1}}']);
   });
 

@@ -1,10 +1,17 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
+import { join } from "node:path";
 import { PassThrough, Writable } from "node:stream";
 import { describe, expect, test } from "vitest";
 import { pause } from "../../src/base/deadline.ts";
+import { deferred } from "../../src/base/deferred.ts";
 import { LineChannel, type Streams } from "../../src/wire/line-channel.ts";
+import { makeTempDir } from "../support/temp-dir.ts";
 import { linkedEnds } from "./duplex.ts";
+import { guardAgainstLeaks } from "../support/leak-guard.ts";
+
+guardAgainstLeaks();
 
 interface Heard {
   readonly channel: LineChannel;
@@ -116,6 +123,36 @@ describe("the end is told once (F42)", () => {
     await pause(5);
     expect(ends).toEqual([undefined]);
     expect(sent).toEqual([]);
+  });
+});
+
+describe("closing", () => {
+  test("sends all that is queued, and leaves no half of the connection open", async () => {
+    await using dir = await makeTempDir();
+    const accepted = deferred<Socket>();
+    // The far end could go on sending after our end, were only one half closed.
+    const server = createServer({ allowHalfOpen: true }, accepted.resolve);
+    server.listen(join(dir.path, "s"));
+    await once(server, "listening");
+    const near = connect({ path: join(dir.path, "s") });
+    const { channel, ends } = listenTo({ readable: near, writable: near });
+    const far = await accepted.promise;
+    far.write("what nobody reads any more\n");
+    const line = "x".repeat(1_000_000);
+    for (let i = 0; i < 8; i += 1) channel.send(line);
+    channel.close();
+    channel.send("too late");
+    let bytes = 0;
+    far.on("data", (chunk: Buffer) => (bytes += chunk.length));
+    far.on("error", () => {});
+    await once(far, "end");
+    expect(bytes).toBe(8 * (line.length + 1));
+    expect(ends).toEqual([undefined]);
+    const failure = once(far, "error") as Promise<[NodeJS.ErrnoException]>;
+    far.write("anybody?");
+    expect((await failure)[0].code).toBe("EPIPE");
+    far.destroy();
+    server.close();
   });
 });
 

@@ -3,7 +3,7 @@ import { BrokerError, EXIT, messageOf, type ExitCode } from "../../base/errors.t
 import { Deadline } from "../../base/deadline.ts";
 import { connectBroker } from "../../client/connect.ts";
 import { isRecord } from "../../wire/messages.ts";
-import { clientInfo, wantedScope, wantedStart } from "../workspace/wanted.ts";
+import { clientInfo, wantedScope, wantedSharing, wantedStart } from "../workspace/wanted.ts";
 import type { callOptions } from "../commands.ts";
 import type { Given } from "../line/given.ts";
 import { out } from "../output/output.ts";
@@ -14,6 +14,7 @@ export async function execute(given: Given<typeof callOptions>): Promise<ExitCod
   const params = parseParams(source === "-" ? await text(process.stdin) : (source ?? "{}"));
   const client = await connectBroker({
     ...wantedScope(given),
+    ...wantedSharing(given),
     ...wantedStart(given),
     clientInfo: clientInfo("call"),
     experimentalApi: given.has("experimental"),

@@ -14,7 +14,13 @@ export async function execute(given: Given<typeof ensureOptions>): Promise<ExitC
     ...wantedStart(given),
     clientInfo: clientInfo("ensure"),
   });
-  const { sessions: _own, turns: _turns, threads: _threads, ...status } = await client.status();
+  const {
+    sessions: _own,
+    turns: _turns,
+    threads: _threads,
+    figures: _figures,
+    ...status
+  } = await client.status();
   client.close();
   const tookMs = Math.round(monotonicMs() - began);
   const { started } = client;

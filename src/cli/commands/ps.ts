@@ -1,20 +1,15 @@
 import { EXIT, type ExitCode } from "../../base/errors.ts";
-import { Deadline } from "../../base/deadline.ts";
+import { rssOf, type Usage } from "../../base/usage.ts";
 import { takeCensus, type Counted, type ScopeCensus } from "../../lifecycle/census.ts";
-import { makeContact } from "../../lifecycle/contact.ts";
 import type { EndedRecord } from "../../lifecycle/epoch-file.ts";
 import { stateDirectory } from "../../lifecycle/state-directory.ts";
-import type { BrokerStatus } from "../../wire/broker-protocol.ts";
-import { askStatus, introductionOf } from "../workspace/ask.ts";
+import { askRecorded } from "../workspace/ask.ts";
 import type { psOptions } from "../commands.ts";
 import type { Given } from "../line/given.ts";
 import { ago, bytes, duration } from "../output/amounts.ts";
 import { out } from "../output/output.ts";
 import { printableLine } from "../output/printable.ts";
 import { table } from "../output/table.ts";
-
-/** A healthy broker answers in milliseconds; ten that do not must not make ten waits of it. */
-const ANSWER_WITHIN_MS = 1_500;
 
 const SHOWN_ENDS = 5;
 
@@ -28,7 +23,9 @@ interface Row {
   readonly ageMs: number;
   readonly sessions: number | null;
   readonly turns: number | null;
+  /** Of everything that belongs to it. */
   readonly rssBytes: number | null;
+  readonly usage: Usage | null;
 }
 
 export async function execute(given: Given<typeof psOptions>): Promise<ExitCode> {
@@ -55,28 +52,19 @@ async function rowOf({ key }: ScopeCensus, { record }: Counted): Promise<Row> {
     pid: record.broker.pid,
     ageMs: Math.max(0, Date.now() - Date.parse(record.startedAt)),
   };
-  const status = await statusOf({ record, liveness: "alive" });
+  const status = await askRecorded(record, "ps");
   if (status === undefined) {
-    return { ...known, state: "silent", sessions: null, turns: null, rssBytes: null };
+    return { ...known, state: "silent", sessions: null, turns: null, rssBytes: null, usage: null };
   }
-  const { state, sessions, turns, rssBytes } = status;
-  return { ...known, state, sessions: sessions.length, turns: turns.length, rssBytes };
-}
-
-async function statusOf({ record }: Counted): Promise<BrokerStatus | undefined> {
-  const { link } = await makeContact(
-    record,
-    introductionOf("ps"),
-    Deadline.after(ANSWER_WITHIN_MS),
-  );
-  if (link === undefined) return undefined;
-  try {
-    return await askStatus(link.connection);
-  } catch {
-    return undefined;
-  } finally {
-    link.connection.close();
-  }
+  const { state, sessions, turns, usage } = status;
+  return {
+    ...known,
+    state,
+    sessions: sessions.length,
+    turns: turns.length,
+    rssBytes: rssOf(usage),
+    usage,
+  };
 }
 
 interface LastEnd {

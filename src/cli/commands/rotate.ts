@@ -16,7 +16,13 @@ export async function execute(given: Given<typeof rotateOptions>): Promise<ExitC
     replace: true,
     clientInfo: clientInfo("rotate"),
   });
-  const { sessions: _own, turns: _turns, threads: _threads, ...status } = await client.status();
+  const {
+    sessions: _own,
+    turns: _turns,
+    threads: _threads,
+    figures: _figures,
+    ...status
+  } = await client.status();
   client.close();
   const tookMs = Math.round(monotonicMs() - began);
   if (given.has("json")) out.json({ ...status, tookMs });

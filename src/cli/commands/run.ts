@@ -1,15 +1,21 @@
-import { EXIT, type ExitCode } from "../../base/errors.ts";
+import { BrokerError, EXIT, type ExitCode } from "../../base/errors.ts";
 import { monotonicMs } from "../../base/deadline.ts";
 import { onTrace } from "../../base/trace.ts";
 import type { BrokerClient } from "../../client/broker-client.ts";
 import { connectBroker } from "../../client/connect.ts";
+import type { QuestionHandler } from "../../client/inbox.ts";
+import type { TurnEvent } from "../../client/turn-event.ts";
 import type { TurnResult, TurnRun } from "../../client/turn.ts";
-import { clientInfo, wantedScope, wantedStart } from "../workspace/wanted.ts";
+import { clientInfo, wantedScope, wantedSharing, wantedStart } from "../workspace/wanted.ts";
 import { runOptions } from "../commands.ts";
 import type { Given } from "../line/given.ts";
 import { failureOf, printFailure, printStacks } from "../output/failure.ts";
 import { err, out } from "../output/output.ts";
-import { answerAll } from "../run/approvals.ts";
+import { Keyboard } from "../ask/keyboard.ts";
+import { Person } from "../ask/person.ts";
+import { TerminalDialogue } from "../ask/terminal-dialogue.ts";
+import { answerAll, type Answered } from "../run/approvals.ts";
+import { runInBackground } from "../run/background.ts";
 import { Interruption } from "../run/interruption.ts";
 import { JsonReporter } from "../run/json-reporter.ts";
 import { LiveReporter } from "../run/live-reporter.ts";
@@ -22,6 +28,7 @@ import { quietReporter } from "../run/quiet-reporter.ts";
 import type { Reporter } from "../run/reporter.ts";
 import { turnFailure } from "../run/turn-failure.ts";
 import { turnRequest, type TurnRequest } from "../run/turn-request.ts";
+import { wishOf } from "../run/wish.ts";
 
 export async function execute(given: Given<typeof runOptions>): Promise<ExitCode> {
   return await new Run(given).execute();
@@ -42,6 +49,7 @@ class Run {
 
   async execute(): Promise<ExitCode> {
     try {
+      if (this.#given.has("background")) return await this.#handOver();
       return this.#finish(await this.#run());
     } catch (thrown) {
       return this.#fail(thrown);
@@ -49,13 +57,8 @@ class Run {
   }
 
   async #run(): Promise<TurnResult> {
-    const given = this.#given;
-    const request = turnRequest(given);
-    const prompt = await readPrompt({
-      words: given.operands,
-      file: given.text("file"),
-      onWait: () => err.line(err.paint("dim", "codex-broker: waiting for the prompt on stdin")),
-    });
+    const request = turnRequest(this.#given);
+    const prompt = await this.#readPrompt();
     const reporter = this.#choose();
     this.#reporter = reporter;
     using interruption = new Interruption({
@@ -66,17 +69,38 @@ class Run {
     return await this.#runTurn(prompt, request, interruption);
   }
 
+  async #readPrompt(): Promise<string> {
+    return await readPrompt({
+      words: this.#given.operands,
+      file: this.#given.text("file"),
+      onWait: () => err.line(err.paint("dim", "codex-broker: waiting for the prompt on stdin")),
+    });
+  }
+
+  async #handOver(): Promise<ExitCode> {
+    const idle = (["approve", "policy", "allow-mcp", "queue", "ephemeral"] as const).find((name) =>
+      this.#given.has(name),
+    );
+    if (idle !== undefined) {
+      throw new BrokerError("usage", `--${idle} does not go with --background.`, {
+        hint: "Leave one of the two out.",
+      });
+    }
+    const request = turnRequest(this.#given);
+    const prompt = await this.#readPrompt();
+    using interruption = new Interruption({ onFirst: () => {}, onSecond: () => {} });
+    await using client = await this.#connect(interruption);
+    await interruption.race(requireLogin(client));
+    const threadId = await interruption.race(this.#threadToResume(client));
+    return await runInBackground(client, prompt, request, threadId, this.#json);
+  }
+
   async #runTurn(
     prompt: string,
     request: TurnRequest,
     interruption: Interruption,
   ): Promise<TurnResult> {
     await using client = await this.#connect(interruption);
-    client.onQuestion(
-      answerAll(this.#given.choice("approve", runOptions.approve.choices) === "all", (answer) =>
-        this.#reporter.answered(answer),
-      ),
-    );
     await interruption.race(requireLogin(client));
     const threadId = await interruption.race(this.#threadToResume(client));
     this.#reporter.preparing(
@@ -86,12 +110,31 @@ class Run {
       ...request,
       prompt,
       ...(threadId === undefined ? {} : { threadId }),
+      onQuestion: this.#answers(),
       signal: interruption.signal,
     });
     this.#turn = turn;
     turn.result.catch(() => {});
-    for await (const event of turn) this.#reporter.event(event);
+    for await (const event of turn) this.#tell(event);
     return await turn.result;
+  }
+
+  #answers(): QuestionHandler {
+    const approve = this.#given.choice("approve", runOptions.approve.choices);
+    const onAnswer = (answer: Answered): void => this.#reporter.answered(answer);
+    const display = this.#reporter;
+    if (approve !== undefined || !(display instanceof LiveReporter) || !process.stdin.isTTY) {
+      return answerAll(approve === "all", onAnswer);
+    }
+    const keyboard = new Keyboard(process.stdin, () => process.kill(process.pid, "SIGINT"));
+    const person = new Person(new TerminalDialogue(display, keyboard), onAnswer);
+    return async (...question) => await person.ask(...question);
+  }
+
+  #tell(event: TurnEvent): void {
+    if (event.type !== "question.allowed") return this.#reporter.event(event);
+    const { method, params } = event;
+    this.#reporter.answered({ method, decision: "accepted", wish: wishOf(method, params) });
   }
 
   async #connect(interruption: Interruption): Promise<BrokerClient> {
@@ -102,6 +145,7 @@ class Run {
       return await interruption.race(
         connectBroker({
           ...wantedScope(this.#given),
+          ...wantedSharing(this.#given),
           ...wantedStart(this.#given),
           clientInfo: clientInfo("run"),
           signal: interruption.signal,

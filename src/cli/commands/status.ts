@@ -1,9 +1,10 @@
 import { EXIT, type ExitCode } from "../../base/errors.ts";
 import { resolveScope, type Scope } from "../../lifecycle/scope.ts";
+import { olderBrokers } from "../../lifecycle/older-brokers.ts";
 import { stateDirectory } from "../../lifecycle/state-directory.ts";
 import type { Seen } from "../../lifecycle/ensure.ts";
-import { askStatus, lookForBroker, windingDown } from "../workspace/ask.ts";
-import { statusLines, type ViewOptions } from "../workspace/status-view.ts";
+import { askRecorded, askStatus, lookForBroker, windingDown } from "../workspace/ask.ts";
+import { statusLines, type OlderBroker, type ViewOptions } from "../workspace/status-view.ts";
 import { wantedScope } from "../workspace/wanted.ts";
 import type { statusOptions } from "../commands.ts";
 import type { Given } from "../line/given.ts";
@@ -21,13 +22,30 @@ export async function execute(given: Given<typeof statusOptions>): Promise<ExitC
   }
   const status = await askStatus(link.connection);
   link.connection.close();
+  const older = await olderOnes(scope, status.epoch);
   const { verdict, reason } = seen.verdict;
-  if (given.has("json")) out.json({ ...status, verdict, reason });
-  else for (const line of statusLines(status, viewOptions(seen), out)) out.line(line);
+  if (given.has("json")) out.json({ ...status, verdict, reason, older });
+  else for (const line of statusLines(status, { ...viewOptions(seen), older }, out)) out.line(line);
   return EXIT.ok;
 }
 
-function viewOptions({ verdict }: Seen): ViewOptions {
+/** Brokers that were superseded and have not ended yet, as they report themselves. */
+async function olderOnes(scope: Scope, below: number): Promise<OlderBroker[]> {
+  return await Promise.all(
+    olderBrokers(scope.directory, below).map(async (record) => {
+      const status = await askRecorded(record, "status");
+      const { epoch, broker } = record;
+      return {
+        epoch,
+        pid: broker.pid,
+        state: status?.state ?? "silent",
+        turns: status?.turns ?? null,
+      };
+    }),
+  );
+}
+
+function viewOptions({ verdict }: Seen): Omit<ViewOptions, "older"> {
   const { overridden: stateDirChosen } = stateDirectory();
   if (verdict.step === "use") return { stateDirChosen };
   return { stateDirChosen, remark: `${verdict.reason}; the next client gets a new broker` };
@@ -55,14 +73,22 @@ function absenceOf({ key, workspace, stateDir }: Scope, seen: Seen): Absence {
   return { state: there ? verdict : "absent", verdict, reason, ...place };
 }
 
+/** One that starts needs nothing but a moment. */
+const NEXT: Readonly<Partial<Record<Absence["state"], string>>> = {
+  absent: "codex-broker ensure",
+  unresponsive: "codex-broker doctor",
+  stopping: "codex-broker doctor, should it not be gone in a moment",
+};
+
 function* absenceLines({ state, reason, workspace, stateDir }: Absence): Generator<string> {
-  const absent = state === "absent";
-  const dot = absent ? out.paint("dim", "○ no broker") : out.paint("yellow", `● ${state}`);
+  const dot =
+    state === "absent" ? out.paint("dim", "○ no broker") : out.paint("yellow", `● ${state}`);
   yield `${dot}  ${out.paint("bold", printableLine(workspace))}`;
   yield `  ${printableLine(reason)}`;
   if (stateDirectory().overridden) {
     const where = `state in ${printableLine(stateDir)}, chosen by CODEX_BROKER_STATE_DIR`;
     yield out.paint("dim", `  ${where}`);
   }
-  if (absent) yield out.paint("dim", "  → codex-broker ensure");
+  const next = NEXT[state];
+  if (next !== undefined) yield out.paint("dim", `  → ${next}`);
 }

@@ -1,135 +1,185 @@
 import { BrokerError, EXIT, type ExitCode } from "../../base/errors.ts";
-import { Deadline, monotonicMs, pause } from "../../base/deadline.ts";
-import { readEpoch, type ServingRecord } from "../../lifecycle/epoch-file.ts";
+import { Deadline } from "../../base/deadline.ts";
+import { takeCensus } from "../../lifecycle/census.ts";
+import { findBroker } from "../../lifecycle/ensure.ts";
 import { resolveScope, type Scope } from "../../lifecycle/scope.ts";
-import { livenessOf } from "../../os/process-identity.ts";
-import type { BrokerRequests } from "../../wire/broker-protocol.ts";
-import { lookForBroker, windingDown, type Found } from "../workspace/ask.ts";
+import { stateDirectory } from "../../lifecycle/state-directory.ts";
+import { introductionOf } from "../workspace/ask.ts";
+import { sayFarewell, type FarewellState, type Parted } from "../workspace/farewell.ts";
 import { wantedScope } from "../workspace/wanted.ts";
 import type { stopOptions } from "../commands.ts";
 import type { Given } from "../line/given.ts";
 import { counted, duration } from "../output/amounts.ts";
-import { err, out } from "../output/output.ts";
+import { err, out, type Paint } from "../output/output.ts";
 import { printableLine } from "../output/printable.ts";
+import { symbols } from "../output/symbols.ts";
 
 const DEFAULT_TIMEOUT_MS = 60_000;
-/** Between two looks at whether it has ended, or has started far enough to be asked. */
-const LOOK_AGAIN_MS = 20;
 
 export async function execute(given: Given<typeof stopOptions>): Promise<ExitCode> {
+  return given.has("all") ? await stopAll(given) : await stopWorkspace(given);
+}
+
+async function stopAll(given: Given<typeof stopOptions>): Promise<ExitCode> {
+  const named = (["cwd", "codex", "label"] as const).find((name) => given.has(name));
+  if (named !== undefined) {
+    throw new BrokerError("usage", `--all means every workspace, so --${named} says nothing.`);
+  }
+  const stateDir = stateDirectory().path;
+  const parted = await part(takeCensus(stateDir), given);
+  const ended = parted.every(isSettled);
+  if (given.has("json")) {
+    const state = parted.length === 0 ? "absent" : ended ? "stopped" : "unfinished";
+    out.json({ state, stateDir, brokers: parted.map(brokerJson) });
+  } else if (parted.length === 0) {
+    out.line(`${out.paint("dim", "○")} nothing to stop`);
+  } else {
+    for (const each of parted) printParted(each);
+  }
+  return ended ? EXIT.ok : EXIT.timedOut;
+}
+
+async function stopWorkspace(given: Given<typeof stopOptions>): Promise<ExitCode> {
   const scope = resolveScope(wantedScope(given));
-  const timeoutMs = given.seconds("timeout") ?? DEFAULT_TIMEOUT_MS;
-  const deadline = Deadline.after(timeoutMs);
-  const began = monotonicMs();
-  const found = await settledBroker(scope, deadline);
-  const record = found === undefined ? undefined : brokerIn(found);
-  if (found === undefined || record === undefined) {
-    reportNothing(scope, found?.seen.verdict.reason ?? "it is only starting", given.has("json"));
+  const parted = await part([scope], given);
+  const [newest, ...older] = parted;
+  if (newest === undefined) {
+    await reportNothing(scope, given.has("json"));
     return EXIT.ok;
   }
-  const force = given.has("force");
-  const turns = await ask(found, force, deadline);
-  if (turns > 0 && !force) {
-    const end = "and ends when it has none left; `codex-broker stop --force` interrupts them";
-    err.line(
-      err.paint("dim", `epoch ${record.epoch} waits for ${counted(turns, "running turn")} ${end}`),
-    );
-  }
-  await ended(scope, record, turns, deadline, timeoutMs);
-  const tookMs = Math.round(monotonicMs() - began);
-  const { epoch, broker } = record;
+  const unfinished = parted.find((each) => !isSettled(each));
+  if (unfinished !== undefined) throw failureOf(unfinished, parted, timeoutOf(given));
   if (given.has("json")) {
     const { key, workspace, stateDir } = scope;
-    out.json({
-      state: "stopped",
-      scope: key,
-      workspace,
-      stateDir,
-      epoch,
-      pid: broker.pid,
-      turns,
-      tookMs,
-    });
+    const { state, epoch, pid, turns, tookMs } = brokerJson(newest);
+    const place = { scope: key, workspace, stateDir };
+    out.json({ state, ...place, epoch, pid, turns, tookMs, older: older.map(brokerJson) });
   } else {
-    out.line(
-      `${out.paint("dim", "○")} stopped  ${out.paint("bold", printableLine(scope.workspace))}`,
-    );
-    out.line(
-      out.paint("dim", `  epoch ${epoch} · process ${broker.pid} · took ${duration(tookMs)}`),
-    );
+    for (const each of parted) printParted(each);
   }
   return EXIT.ok;
 }
 
-/** A broker that somebody is just starting cannot be asked yet. */
-async function settledBroker(scope: Scope, deadline: Deadline): Promise<Found | undefined> {
-  for (;;) {
-    const found = await lookForBroker(scope, "stop");
-    const { observation, verdict } = found.seen;
-    if (observation.state !== "claimed" || verdict.step !== "wait") return found;
-    if (deadline.expired) return undefined;
-    await pause(LOOK_AGAIN_MS);
-  }
+async function part(
+  scopes: Parameters<typeof sayFarewell>[0],
+  given: Given<typeof stopOptions>,
+): Promise<Parted[]> {
+  const byForce = `\`codex-broker stop ${given.has("all") ? "--all " : ""}--force\``;
+  return await sayFarewell(scopes, {
+    force: given.has("force"),
+    deadline: Deadline.after(timeoutOf(given)),
+    onTurns: ({ epoch, workspace }, turns) => {
+      const where = given.has("all") ? ` of ${printableLine(workspace)}` : "";
+      const end = `and ends when it has none left; ${byForce} interrupts them`;
+      const words = `epoch ${epoch}${where} waits for ${counted(turns, "running turn")} ${end}`;
+      err.line(err.paint("dim", words));
+    },
+  });
 }
 
-/** @throws BrokerError when one is there that cannot be asked: it is not ours to end by other means. */
-function brokerIn({ seen, link }: Found): ServingRecord | undefined {
-  if (seen.observation.state !== "serving") return undefined;
-  if (link !== undefined) return seen.observation.record;
-  if (seen.verdict.verdict === "unresponsive") {
-    throw new BrokerError(
-      "requestTimedOut",
-      `The broker cannot be asked to end: ${seen.verdict.reason}.`,
-      {
-        hint: "Try again in a moment; `codex-broker ensure` starts another one beside it.",
-      },
-    );
-  }
-  return windingDown(seen);
+function timeoutOf(given: Given<typeof stopOptions>): number {
+  return given.seconds("timeout") ?? DEFAULT_TIMEOUT_MS;
 }
 
-/** @returns how many turns it lets finish. */
-async function ask({ link }: Found, force: boolean, deadline: Deadline): Promise<number> {
-  if (link === undefined) return 0;
-  const answer = await link.connection.request("broker/stop", { force }, { deadline });
-  return (answer as BrokerRequests["broker/stop"]["result"]).turns;
+/** What runs on another host or in another container is not ours to end, nor to wait for. */
+function isSettled({ state }: Parted): boolean {
+  return state === "stopped" || state === "elsewhere";
 }
 
-async function ended(
-  scope: Scope,
-  record: ServingRecord,
-  turns: number,
-  deadline: Deadline,
+function brokerJson({ scope, record, state, turns, tookMs }: Parted): {
+  readonly state: FarewellState;
+  readonly scope: string;
+  readonly workspace: string;
+  readonly epoch: number;
+  readonly pid: number;
+  readonly turns: number;
+  readonly tookMs: number;
+} {
+  const { workspace, epoch, broker } = record;
+  return { state, scope, workspace, epoch, pid: broker.pid, turns, tookMs };
+}
+
+interface Look {
+  readonly symbol: string;
+  readonly paint: Paint;
+  readonly note?: string;
+  readonly next?: string;
+}
+
+const LOOKS: Readonly<Record<FarewellState, Look>> = {
+  stopped: { symbol: "○", paint: "dim" },
+  draining: {
+    symbol: "●",
+    paint: "yellow",
+    note: "finishes its turns",
+    next: "codex-broker stop --force",
+  },
+  silent: {
+    symbol: symbols.failed,
+    paint: "red",
+    note: "does not answer",
+    next: "codex-broker doctor --fix",
+  },
+  denied: {
+    symbol: symbols.failed,
+    paint: "red",
+    note: "a sandbox does not let us ask",
+    next: "codex-broker doctor",
+  },
+  elsewhere: {
+    symbol: "○",
+    paint: "dim",
+    note: "of another host or container, where it has to be stopped",
+  },
+};
+
+function printParted({ record, state, tookMs }: Parted): void {
+  const { symbol, paint, note, next } = LOOKS[state];
+  const place = out.paint("bold", printableLine(record.workspace));
+  const facts = [`epoch ${record.epoch}`, `process ${record.broker.pid}`];
+  facts.push(note ?? `took ${duration(tookMs)}`);
+  const hint = next === undefined ? "" : `  → ${next}`;
+  const line = `${out.paint(paint, symbol)} ${state}  ${place}`;
+  out.line(`${line}${out.paint("dim", `  ${facts.join(" · ")}${hint}`)}`);
+}
+
+/** @returns why it is not over, in the words of whichever broker is in the way. */
+function failureOf(
+  { record, state, turns }: Parted,
+  all: readonly Parted[],
   timeoutMs: number,
-): Promise<void> {
-  while (!hasEnded(scope.directory, record)) {
-    if (deadline.expired) {
+): BrokerError {
+  const { epoch, broker } = record;
+  const details = { epoch, pid: broker.pid, turns, brokers: all.map(brokerJson) };
+  switch (state) {
+    case "denied":
+      return new BrokerError("sandboxDenied", "The system does not let us ask the broker to end.", {
+        details,
+      });
+    case "silent":
+      return new BrokerError(
+        "requestTimedOut",
+        `The broker of epoch ${epoch} (process ${broker.pid}) does not answer, so it cannot be asked to end.`,
+        { details, hint: "Run `codex-broker doctor --fix`: it ends what is proven to hang." },
+      );
+    default: {
       const why = turns > 0 ? ": it lets its turns finish" : "";
-      throw new BrokerError(
+      return new BrokerError(
         "timedOut",
-        `The broker has not ended within ${duration(timeoutMs)}${why}.`,
-        {
-          details: { epoch: record.epoch, pid: record.broker.pid, turns },
-          hint: "It takes no new work and will end; see `codex-broker status`.",
-        },
+        `The broker of epoch ${epoch} has not ended within ${duration(timeoutMs)}${why}.`,
+        { details, hint: "It takes no new work and will end; see `codex-broker ps`." },
       );
     }
-    await pause(LOOK_AGAIN_MS);
   }
 }
 
-function hasEnded(scopeDir: string, record: ServingRecord): boolean {
-  const liveness = livenessOf(record.broker);
-  if (liveness !== "unknown") return liveness === "gone";
-  // Where nothing can be proven about the process, its own last word has to do.
-  const reading = readEpoch(scopeDir, record.epoch);
-  return reading?.state !== "read" || reading.record.state === "ended";
-}
-
-function reportNothing({ key, workspace, stateDir }: Scope, reason: string, json: boolean): void {
+async function reportNothing(scope: Scope, json: boolean): Promise<void> {
+  const { verdict, link } = await findBroker(scope, introductionOf("stop"));
+  link?.connection.close();
+  const { key, workspace, stateDir } = scope;
+  const { reason } = verdict;
   if (json) return out.json({ state: "absent", reason, scope: key, workspace, stateDir });
-  out.line(
-    `${out.paint("dim", "○")} nothing to stop  ${out.paint("bold", printableLine(workspace))}`,
-  );
+  const place = out.paint("bold", printableLine(workspace));
+  out.line(`${out.paint("dim", "○")} nothing to stop  ${place}`);
   out.line(out.paint("dim", `  ${printableLine(reason)}`));
 }

@@ -21,16 +21,25 @@ export class Given<O extends Options = Options> {
   text(name: keyof O & string): string | undefined {
     const value = this.#values[name];
     if (value === "") throw this.#usage(`--${name} was given an empty value.`);
-    return value === true ? undefined : value;
+    return typeof value === "string" ? value : undefined;
+  }
+
+  /** All values of an option that may be given more than once. */
+  texts(name: keyof O & string): readonly string[] {
+    const value = this.#values[name];
+    if (!Array.isArray(value)) return [];
+    if (value.includes("")) throw this.#usage(`--${name} was given an empty value.`);
+    return value as readonly string[];
   }
 
   /** Whole or broken, zero or more. */
-  amount(name: keyof O & string, unit: string): number | undefined {
+  amount(name: keyof O & string, unit: string, most = Infinity): number | undefined {
     const value = this.text(name);
     if (value === undefined) return undefined;
     const amount = parseAmount(value);
-    if (amount !== undefined) return amount;
-    throw this.#usage(`--${name} takes a number of ${unit}, not ${JSON.stringify(value)}.`);
+    if (amount !== undefined && amount <= most) return amount;
+    const range = most === Infinity ? "" : ` up to ${most}`;
+    throw this.#usage(`--${name} takes a number of ${unit}${range}, not ${JSON.stringify(value)}.`);
   }
 
   /** Milliseconds, from an option in seconds. */

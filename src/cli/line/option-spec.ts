@@ -7,6 +7,8 @@ export interface OptionSpec {
   /** The value may be left out: it is taken for this option's only if it looks like one. */
   readonly valueLooksLike?: RegExp;
   readonly choices?: readonly string[];
+  /** May be given more than once, each time with another value. */
+  readonly many?: true;
   readonly help: string;
 }
 
@@ -38,8 +40,8 @@ export interface CommandSpec<O extends Options = Options> {
   readonly examples: readonly Example[];
 }
 
-/** An option's value: its text, or true for a switch and for an optional value that was left out. */
-export type OptionValue = string | true;
+/** An option's value: its text or texts, or true for a switch and for an optional value that was left out. */
+export type OptionValue = string | true | readonly string[];
 
 /** What stood on the command line, sorted but not yet checked. */
 export interface Arguments {

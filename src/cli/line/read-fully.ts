@@ -70,6 +70,7 @@ function commandOf(spec: CommandSpec, onRead: (args: Arguments) => void): Comman
       // An empty text stands for the optional value that was left out; see `withAttachedValues`.
       if (value === "" && valueLooksLike !== undefined) options[name] = true;
       else if (value === true || typeof value === "string") options[name] = value;
+      else if (Array.isArray(value)) options[name] = value.map(String);
     }
     onRead({ options, operands: command.args });
   });
@@ -77,7 +78,7 @@ function commandOf(spec: CommandSpec, onRead: (args: Arguments) => void): Comman
 
 function optionOf(
   name: string,
-  { short, value, valueLooksLike, choices, help }: OptionSpec,
+  { short, value, valueLooksLike, choices, many, help }: OptionSpec,
 ): Option {
   const flags = short === undefined ? `--${name}` : `-${short}, --${name}`;
   if (value === undefined) return new Option(flags, help);
@@ -85,6 +86,12 @@ function optionOf(
     `${flags} ${valueLooksLike === undefined ? `<${value}>` : `[${value}]`}`,
     help,
   );
+  if (many === true) {
+    option.argParser((text: string, before: readonly string[] | undefined) => [
+      ...(before ?? []),
+      text,
+    ]);
+  }
   return choices === undefined ? option : option.choices(choices);
 }
 
@@ -163,6 +170,7 @@ Exit codes:
   ${EXIT.couldNotStart}    no broker or no Codex could be had
   ${EXIT.lost}    the broker or its app-server went away meanwhile
   ${EXIT.timedOut}    the time was up
+  ${EXIT.foundWrong}    the doctor found something wrong
   ${EXIT.interrupted}  interrupted
 
 \`codex-broker <command> --help\` shows a command's options and examples.`;

@@ -24,9 +24,13 @@ export function readPlainly(spec: CommandSpec, args: readonly string[]): Argumen
     if (option === undefined) return undefined;
     const value = valueFor(option, attached, left);
     if (value === undefined) return undefined;
-    options[name] = value;
+    options[name] = option.many === true ? [...listed(options[name]), String(value)] : value;
   }
   return fits(spec, operands) ? { options, operands } : undefined;
+}
+
+function listed(value: OptionValue | undefined): readonly string[] {
+  return typeof value === "object" ? value : [];
 }
 
 function partsOf(arg: string, options: Options): { name: string; attached: string | undefined } {

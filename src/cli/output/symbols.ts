@@ -4,6 +4,8 @@ interface Symbols {
   readonly failed: string;
   readonly declined: string;
   readonly bar: string;
+  readonly warning: string;
+  readonly note: string;
 }
 
 const DRAWN: Symbols = {
@@ -12,6 +14,8 @@ const DRAWN: Symbols = {
   failed: "✗",
   declined: "⊘",
   bar: "│",
+  warning: "▲",
+  note: "•",
 };
 
 /** The Linux console has no glyphs for the others. */
@@ -21,6 +25,8 @@ const PLAIN: Symbols = {
   failed: "x",
   declined: "-",
   bar: "|",
+  warning: "!",
+  note: "*",
 };
 
 export const symbols: Symbols = process.env["TERM"] === "linux" ? PLAIN : DRAWN;

@@ -28,6 +28,7 @@ const WAITING: Work = { doing: "waiting for the model", subject: "" };
 export class Activity {
   readonly #open = new Map<string, Work>();
   readonly #warnings = new Set<string>();
+  #queued: Work | undefined;
   #unsaid = "";
   #tail = "";
   #tailOf = "";
@@ -35,7 +36,7 @@ export class Activity {
 
   /** The latest of what is going on. */
   get now(): Work {
-    return [...this.#open.values()].at(-1) ?? WAITING;
+    return [...this.#open.values()].at(-1) ?? this.#queued ?? WAITING;
   }
 
   /** The end of what is being written or printed at this moment. */
@@ -75,8 +76,17 @@ export class Activity {
         return this.#warn(event.message);
       case "error":
         return event.willRetry ? this.#warn(`${event.error.message}; trying again`) : [];
+      case "turn.queued": {
+        const before = event.position === 1 ? "next in line" : `place ${event.position} in line`;
+        this.#queued = { doing: "waiting for the thread", subject: before };
+        return [{ kind: "begun", work: this.#queued }];
+      }
       case "turn.started":
+        this.#queued = undefined;
+        return [];
+      case "turn.stalled":
       case "turn.completed":
+      case "question.allowed":
       case "notification":
         return [];
     }

@@ -1,6 +1,7 @@
 import type { QuestionHandler } from "../../client/inbox.ts";
-import { isRecord } from "../../wire/messages.ts";
-import { withoutShell } from "./work.ts";
+import { decliningAnswer } from "../../wire/declining-answers.ts";
+import { RpcError } from "../../wire/messages.ts";
+import { wishOf } from "./wish.ts";
 
 /** A question of Codex, and what it was answered. */
 export interface Answered {
@@ -28,34 +29,13 @@ export function answerAll(accept: boolean, onAnswer: (answer: Answered) => void)
     const acceptance = accept ? ACCEPTANCES[method] : undefined;
     const decision = acceptance === undefined ? "declined" : "accepted";
     onAnswer({ method, decision, wish: wishOf(method, params) });
-    // Left unanswered here, it is declined by the client in the shape that the method asks for.
-    return acceptance;
+    return acceptance ?? declined(method);
   };
 }
 
-function wishOf(method: string, params: unknown): string {
-  const asked = isRecord(params) ? params : {};
-  const text = (name: string): string => {
-    const value = asked[name];
-    return typeof value === "string" ? value : "";
-  };
-  switch (method) {
-    case "item/commandExecution/requestApproval":
-      return `run ${withoutShell(text("command")) || text("reason")}`;
-    case "execCommandApproval":
-      return `run ${Array.isArray(asked["command"]) ? asked["command"].map(String).join(" ") : ""}`;
-    case "item/fileChange/requestApproval":
-    case "applyPatchApproval":
-      return `change files${text("reason") === "" ? "" : `: ${text("reason")}`}`;
-    case "item/permissions/requestApproval":
-      return `get more permissions${text("reason") === "" ? "" : `: ${text("reason")}`}`;
-    case "item/tool/requestUserInput":
-      return "ask a question";
-    case "mcpServer/elicitation/request":
-      return `answer the MCP server ${text("serverName")}: ${text("message")}`;
-    case "item/tool/call":
-      return `call the tool ${text("tool")}`;
-    default:
-      return `do ${method}`;
-  }
+/** The refusal in the shape that the method asks for. */
+export function declined(method: string): unknown {
+  const answer = decliningAnswer(method);
+  if ("result" in answer) return answer.result;
+  throw new RpcError(answer.error);
 }

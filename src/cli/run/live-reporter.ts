@@ -1,6 +1,8 @@
 import { monotonicMs } from "../../base/deadline.ts";
 import type { TurnEvent } from "../../client/turn-event.ts";
 import type { TurnResult } from "../../client/turn.ts";
+import type { Line } from "../ask/dialogue.ts";
+import type { QuestionDisplay } from "../ask/terminal-dialogue.ts";
 import { duration } from "../output/amounts.ts";
 import { LiveRows, type Row } from "../output/live-rows.ts";
 import type { Output, Paint } from "../output/output.ts";
@@ -19,6 +21,7 @@ const TAIL_ROWS = 3;
 /** A message that was not the last one is shown, but does not fill the screen. */
 const SAID_ROWS = 12;
 const INDENT = "  ";
+const QUESTION = "?";
 
 const OUTCOME_LOOKS: Readonly<Record<Outcome["state"], readonly [symbol: string, paint: Paint]>> = {
   ok: [symbols.ok, "green"],
@@ -26,8 +29,14 @@ const OUTCOME_LOOKS: Readonly<Record<Outcome["state"], readonly [symbol: string,
   declined: [symbols.declined, "yellow"],
 };
 
+const LOOKS: Readonly<Record<NonNullable<Line["look"]>, Paint>> = {
+  added: "green",
+  removed: "red",
+  aside: "dim",
+};
+
 /** A terminal: what is done scrolls by, and below it stands what is being done. */
-export class LiveReporter implements Reporter {
+export class LiveReporter implements Reporter, QuestionDisplay {
   readonly #to: Output;
   readonly #messageFollows: boolean;
   readonly #rows: LiveRows;
@@ -36,6 +45,7 @@ export class LiveReporter implements Reporter {
   readonly #undo: Array<() => void> = [];
   #preparing: string | undefined = "connecting";
   #interrupting: string | undefined;
+  #prompt: string | undefined;
   #over = false;
 
   /** @param messageFollows Whether the final message comes to the same terminal. */
@@ -71,6 +81,19 @@ export class LiveReporter implements Reporter {
     ]);
   }
 
+  question(heading: string, lines: readonly Line[]): void {
+    const bar = this.#to.paint("yellow", symbols.bar);
+    this.#commit([
+      this.#to.paint("yellow", this.#fit(`${QUESTION} ${printableLine(heading)}`)),
+      ...lines.flatMap((line) => this.#rowsOf(line)).map((row) => `${bar} ${row}`),
+    ]);
+  }
+
+  prompt(text: string | undefined): void {
+    this.#prompt = text;
+    this.#draw();
+  }
+
   interrupting(why: string): void {
     this.#interrupting = why;
     this.#draw();
@@ -99,7 +122,23 @@ export class LiveReporter implements Reporter {
   }
 
   #draw(): void {
-    if (!this.#over) this.#rows.draw([this.#statusRow(), ...this.#tailRows()]);
+    if (this.#over) return;
+    this.#rows.draw(
+      this.#prompt === undefined ? [this.#statusRow(), ...this.#tailRows()] : this.#promptRows(),
+    );
+  }
+
+  #promptRows(): Row[] {
+    const text = printable(this.#prompt ?? "").replaceAll("\n", " ");
+    return wrap(`${QUESTION} ${text}`, this.#rows.columns).map((row) => ({
+      painted: this.#to.paint("bold", row),
+      plain: row,
+    }));
+  }
+
+  #rowsOf({ text, look }: Line): string[] {
+    const rows = wrap(printable(text).replaceAll("\t", "  "), this.#to.columns - 3);
+    return look === undefined ? rows : rows.map((row) => this.#to.paint(LOOKS[look], row));
   }
 
   #statusRow(): Row {

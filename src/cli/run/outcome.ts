@@ -57,6 +57,8 @@ const STATUS_BY_EXIT: Readonly<Record<ExitCode, RunStatus>> = {
   [EXIT.couldNotStart]: "notStarted",
   [EXIT.lost]: "lost",
   [EXIT.timedOut]: "timedOut",
+  // Of the doctor alone; no turn ends with it.
+  [EXIT.foundWrong]: "failed",
   [EXIT.interrupted]: "interrupted",
 };
 

@@ -4,6 +4,7 @@ import type { TurnOptions } from "../../client/turn.ts";
 import { runOptions } from "../commands.ts";
 import type { Given } from "../line/given.ts";
 import { readTextFile } from "./prompt.ts";
+import { wantedPolicy } from "./wanted-policy.ts";
 
 /** The turn as the options describe it, without its prompt and its thread. */
 export type TurnRequest = Omit<TurnOptions, "prompt" | "threadId">;
@@ -16,6 +17,7 @@ export function turnRequest(given: Given<typeof runOptions>): TurnRequest {
   const approvalPolicy = given.choice("approval", runOptions.approval.choices);
   const schemaFile = given.text("output-schema");
   const timeoutMs = given.seconds("timeout");
+  const policy = wantedPolicy(given, process.env);
   const cwd = workingDirectory(given);
   if (given.has("ephemeral") && given.has("resume")) {
     throw new BrokerError("usage", "--ephemeral is for new threads, --resume for those on disk.");
@@ -26,9 +28,11 @@ export function turnRequest(given: Given<typeof runOptions>): TurnRequest {
     ...(effort === undefined ? {} : { effort }),
     ...(sandbox === undefined ? {} : { sandbox }),
     ...(approvalPolicy === undefined ? {} : { approvalPolicy }),
+    ...(policy === undefined ? {} : { policy }),
     ...(schemaFile === undefined ? {} : { outputSchema: readSchema(schemaFile) }),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(given.has("ephemeral") ? { ephemeral: true } : {}),
+    ...(given.has("queue") ? { whenBusy: "queue" } : {}),
   };
 }
 

@@ -2,7 +2,7 @@ import { BrokerError } from "../../base/errors.ts";
 import { Deadline } from "../../base/deadline.ts";
 import { findBroker, type Seen } from "../../lifecycle/ensure.ts";
 import type { ServingRecord } from "../../lifecycle/epoch-file.ts";
-import type { Introduction, Link } from "../../lifecycle/contact.ts";
+import { makeContact, type Introduction, type Link } from "../../lifecycle/contact.ts";
 import type { Scope } from "../../lifecycle/scope.ts";
 import { livenessOf } from "../../os/process-identity.ts";
 import type { BrokerStatus } from "../../wire/broker-protocol.ts";
@@ -11,12 +11,14 @@ import { clientInfo } from "./wanted.ts";
 
 /** The broker answers this from memory. */
 const STATUS_LIMIT_MS = 5_000;
+/** For one of many: ten that do not answer must not make ten waits of it. */
+const RECORDED_LIMIT_MS = 1_500;
 
 export function introductionOf(command: string): Introduction {
   return {
     clientInfo: { ...clientInfo(command), title: null },
     capabilities: { experimentalApi: false, requestAttestation: false },
-    handlers: {},
+    handlers: () => ({}),
   };
 }
 
@@ -53,4 +55,21 @@ export async function askStatus(connection: Connection): Promise<BrokerStatus> {
   const deadline = Deadline.after(STATUS_LIMIT_MS);
   const status = (await connection.request("broker/status", {}, { deadline })) as BrokerStatus;
   return { ...status, sessions: status.sessions.filter(({ pid }) => pid !== process.pid) };
+}
+
+/** What the broker that a record names says of itself; undefined when it does not answer. */
+export async function askRecorded(
+  record: ServingRecord,
+  command: string,
+): Promise<BrokerStatus | undefined> {
+  const deadline = Deadline.after(RECORDED_LIMIT_MS);
+  const { link } = await makeContact(record, introductionOf(command), deadline);
+  if (link === undefined) return undefined;
+  try {
+    return await askStatus(link.connection);
+  } catch {
+    return undefined;
+  } finally {
+    link.connection.close();
+  }
 }

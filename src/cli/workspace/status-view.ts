@@ -1,5 +1,6 @@
-import type { BrokerState, BrokerStatus } from "../../wire/broker-protocol.ts";
-import { ago, bytes, counted, duration } from "../output/amounts.ts";
+import { rssOf } from "../../base/usage.ts";
+import type { BrokerState, BrokerStatus, TurnStatusEntry } from "../../wire/broker-protocol.ts";
+import { ago, bytes, counted, duration, grouped } from "../output/amounts.ts";
 import type { Output, Paint } from "../output/output.ts";
 import { printableLine } from "../output/printable.ts";
 import { table } from "../output/table.ts";
@@ -15,7 +16,17 @@ const STATE_COLOURS: Readonly<Record<BrokerState, Paint>> = {
 
 const LABEL_COLUMNS = 12;
 
+/** A broker that was superseded and has not ended yet. */
+export interface OlderBroker {
+  readonly epoch: number;
+  readonly pid: number;
+  readonly state: BrokerState | "silent";
+  /** Null where it does not answer. */
+  readonly turns: readonly TurnStatusEntry[] | null;
+}
+
 export interface ViewOptions {
+  readonly older: readonly OlderBroker[];
   /** CODEX_BROKER_STATE_DIR is in force. */
   readonly stateDirChosen: boolean;
   /** What the next client will think of this broker, where that is not "use it". */
@@ -42,31 +53,22 @@ export function statusLines(status: BrokerStatus, options: ViewOptions, to: Outp
 }
 
 function* facts(
-  {
-    epoch,
-    startedAt,
-    pid,
-    rssBytes,
-    versions,
-    appServer,
-    endpoint,
-    stateDir,
-    threads,
-  }: BrokerStatus,
-  { stateDirChosen, remark }: ViewOptions,
+  { epoch, startedAt, pid, usage, versions, appServer, endpoint, stateDir, threads }: BrokerStatus,
+  { stateDirChosen, remark, older }: ViewOptions,
 ): Generator<[label: string, value: string, note?: string]> {
   yield ["epoch", String(epoch), `up ${duration(Date.now() - Date.parse(startedAt))}`];
-  yield [
-    "broker",
-    `process ${pid}`,
-    `${bytes(rssBytes)} · codex-broker ${versions.broker} · node ${versions.node}`,
-  ];
+  yield ["broker", `process ${pid}`, `codex-broker ${versions.broker} · node ${versions.node}`];
   if (appServer.pid === null) yield ["app-server", "starting"];
   else yield ["app-server", `process ${appServer.pid}`, appServerNote(appServer)];
+  yield ["memory", bytes(rssOf(usage)), usageNote(usage)];
   yield ["threads", String(threads)];
   yield ["endpoint", endpoint];
   if (stateDirChosen) yield ["state", stateDir, "chosen by CODEX_BROKER_STATE_DIR"];
   if (remark !== undefined) yield ["note", remark];
+  for (const { epoch, pid, state, turns } of older) {
+    const work = turns === null ? "" : ` · finishes ${counted(turns.length, "turn")}`;
+    yield ["older", `epoch ${epoch} ${state}${work}`, `process ${pid}`];
+  }
 }
 
 export function appServerNote({
@@ -81,6 +83,24 @@ export function appServerNote({
         ? "not yet answered"
         : `answered ${ago(lastAnswerMsAgo)}`;
   return `codex ${version ?? "of unknown version"} · ${health}`;
+}
+
+function usageNote({ broker, appServer, descendants }: BrokerStatus["usage"]): string {
+  const parts: string[] = [];
+  const memory = (who: string, rssBytes: number | null | undefined): void => {
+    if (typeof rssBytes === "number") parts.push(`${who} ${bytes(rssBytes)}`);
+  };
+  memory("broker", broker.rssBytes);
+  memory("app-server", appServer?.rssBytes);
+  if (descendants !== null && descendants.count > 0) {
+    memory(`its ${counted(descendants.count, "descendant")}`, descendants.rssBytes);
+  }
+  const { descriptors, descriptorLimit } = appServer ?? broker;
+  if (descriptors !== null) {
+    const limit = descriptorLimit === null ? "" : ` of ${grouped(descriptorLimit)}`;
+    parts.push(`${grouped(descriptors)}${limit} descriptors`);
+  }
+  return parts.join(" · ");
 }
 
 function row(label: string, value: string, to: Output): string {

@@ -51,6 +51,17 @@ describe("what a turn is doing", () => {
     expect(activity.unsaid).toBe("Done.");
   });
 
+  test("F32: a turn that waits for its thread says where in line", () => {
+    const activity = new Activity();
+    const now = (): string => `${activity.now.doing} ${activity.now.subject}`;
+    expect(activity.observe({ type: "turn.queued", position: 2, running: null })).toHaveLength(1);
+    expect(now()).toBe("waiting for the thread place 2 in line");
+    activity.observe({ type: "turn.queued", position: 1, running: null });
+    expect(now()).toBe("waiting for the thread next in line");
+    activity.observe({ type: "turn.started", turnId: "u" });
+    expect(now()).toBe("waiting for the model ");
+  });
+
   test("a warning is told once, and a failure only while it is tried again", () => {
     const activity = new Activity();
     const error = {

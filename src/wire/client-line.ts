@@ -1,6 +1,6 @@
 import { BrokerError } from "../base/errors.ts";
-import { decodeFrame, type Frame, type FrameFault } from "../wire/frame.ts";
-import { nestingOf } from "../wire/json-members.ts";
+import { decodeFrame, type Frame, type FrameFault } from "./frame.ts";
+import { nestingOf } from "./json-members.ts";
 
 /** The app-server's parser gives up at 128, and says nothing. */
 const DEEPEST_NESTING = 127;

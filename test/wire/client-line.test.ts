@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { decodeClientLine } from "../../src/broker/client-line.ts";
+import { decodeClientLine } from "../../src/wire/client-line.ts";
 import { decodeFrame } from "../../src/wire/frame.ts";
 
 function lineOf(params: unknown): Buffer {

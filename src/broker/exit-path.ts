@@ -1,0 +1,92 @@
+import type { AppServerChild, AppServerExit } from "../app-server/child.ts";
+import { stopAppServer } from "../app-server/stop-ladder.ts";
+import { BrokerError } from "../base/errors.ts";
+import type { Changes } from "../base/changes.ts";
+import type { StateMachine } from "../base/state-machine.ts";
+import { trace } from "../base/trace.ts";
+import type { BrokerState } from "../wire/broker-protocol.ts";
+import type { DescendantWatch } from "./descendant-watch.ts";
+import type { Ending } from "./ending.ts";
+import type { Listener } from "./listener.ts";
+import type { Reception } from "./reception.ts";
+import type { Router } from "./router.ts";
+import type { Watchdog } from "./watchdog.ts";
+
+/** An interrupted turn ends within milliseconds; one that does not is cut off with the app-server. */
+const INTERRUPT_GRACE_MS = 5_000;
+/** For answers on their way: the app-server drops them when its stdin ends. */
+const OUTSTANDING_GRACE_MS = 1_000;
+/** For what is queued to clients. One that does not read loses it. */
+const FLUSH_GRACE_MS = 250;
+/** For clients to find the successor, resume their idle threads there and leave. */
+const MOVE_GRACE_MS = 5_000;
+/** For what was sent to cross what was told, on a busy machine. */
+const HEARD_GRACE_MS = 1_000;
+/** The sum of all bounds of the steps of a shutdown, and some. */
+const SHUTDOWN_LIMIT_MS = 20_000;
+
+/** What is run down. Each part is asked for when its turn has come: some are there only by then. */
+export interface RunDown {
+  readonly state: StateMachine<BrokerState>;
+  readonly router: Router;
+  readonly reception: Reception;
+  /** Told of every turn that ends, session that leaves and answer that comes. */
+  readonly changes: Changes;
+  readonly descendants: DescendantWatch;
+  readonly drainTimeoutMs: number;
+  listener(): Listener | undefined;
+  watchdog(): Watchdog | undefined;
+  child(): AppServerChild | undefined;
+  writeObituary(exit: AppServerExit | undefined): void;
+}
+
+/** The way out of every broker that has begun to drain, whatever its reason. Bounded at every step. */
+export async function runDown(broker: RunDown, ending: Ending): Promise<void> {
+  const { state, router, reception, changes } = broker;
+  const { reason, error } = ending;
+  broker.listener()?.leaveCurrent();
+  router.drain({
+    reason,
+    reconnect: ending.reconnect === true,
+    abnormal: error !== undefined,
+  });
+  await settleTurns(broker, ending);
+  if (ending.reconnect === true) await letClientsMove(broker);
+  state.to("stopping");
+  trace("debug", "broker.stopping", { reason });
+  broker.watchdog()?.boundShutdown(SHUTDOWN_LIMIT_MS);
+  broker.listener()?.close();
+  broker.descendants.stop();
+  await changes.until(() => router.upstream.outstanding === 0, OUTSTANDING_GRACE_MS);
+  router.lose(error ?? new BrokerError("connectionLost", `The broker has ended: ${reason}.`));
+  reception.finish();
+  await changes.until(() => reception.size === 0, FLUSH_GRACE_MS);
+  reception.destroy();
+  const child = broker.child();
+  const exit = child === undefined ? null : (await stopAppServer(child)).exit;
+  broker.writeObituary(exit ?? undefined);
+  broker.watchdog()?.close();
+  state.to("ended");
+  trace("info", "broker.ended", { reason });
+}
+
+async function settleTurns(
+  { router, changes, drainTimeoutMs }: RunDown,
+  ending: Ending,
+): Promise<void> {
+  const done = (): boolean => router.turnCount === 0;
+  if (ending.force !== true) await changes.until(done, drainTimeoutMs);
+  if (done()) return;
+  router.interruptAll();
+  await changes.until(done, INTERRUPT_GRACE_MS);
+}
+
+/**
+ * Clients of ours go to the successor by themselves; until they have, their requests are answered. Of
+ * others nobody knows; but what they had sent before they could hear that this broker drains is
+ * answered too.
+ */
+async function letClientsMove({ reception, changes }: RunDown): Promise<void> {
+  await changes.until(() => reception.size === 0, HEARD_GRACE_MS);
+  await changes.until(() => !reception.someMoveByThemselves, MOVE_GRACE_MS);
+}

@@ -1,0 +1,117 @@
+import type { MissedEvents } from "../wire/broker-protocol.ts";
+import type { NotificationFrame } from "../wire/frame.ts";
+import { notificationLine } from "../wire/messages.ts";
+import { Backlog } from "./backlog.ts";
+import { parentOfThread } from "./frame-facts.ts";
+import { HeldEvents } from "./held-events.ts";
+import type { Peer } from "./peer.ts";
+import { Threads } from "./threads.ts";
+
+export interface HearingOptions {
+  readonly maxBacklogBytes: number;
+  readonly maxHeldEvents: number;
+  /** Whether a turn runs on that very thread. */
+  readonly hasTurn: (threadId: string) => boolean;
+  /** Tells an event that each session must hear in its own words. @returns whether it was one. */
+  readonly tellApart: (frame: NotificationFrame) => boolean;
+}
+
+/**
+ * What is told of threads, and to whom. Events of a thread that nobody is known to hear yet wait for
+ * a moment; whoever joins in the middle of a turn is told first what was told of it before.
+ */
+export class Hearing {
+  readonly threads = new Threads<Peer>();
+  readonly #options: HearingOptions;
+  readonly #held: HeldEvents;
+  /** What was told of running turns, by the thread that all the work is for. */
+  readonly #backlogs = new Map<string, Backlog>();
+
+  constructor(options: HearingOptions) {
+    this.#options = options;
+    this.#held = new HeldEvents(options.maxHeldEvents);
+  }
+
+  hears(peer: Peer, threadId: string): boolean {
+    return this.threads.audience(threadId).has(peer);
+  }
+
+  /**
+   * The session hears the thread from now on.
+   *
+   * @returns what tells it the events that came before, to be called before anything else is told.
+   */
+  join(peer: Peer, threadId: string): () => void {
+    const backlog = this.#backlogs.get(this.threads.rootOf(threadId));
+    const before = new Set(this.threads.all().filter((each) => this.hears(peer, each)));
+    this.threads.subscribe(threadId, peer);
+    const missed = backlog?.of((each) => !before.has(each) && this.hears(peer, each));
+    return () => {
+      for (const [each, events] of missed?.cut ?? []) tellCut(peer, { threadId: each, events });
+      for (const frame of missed?.frames ?? []) peer.deliver(frame);
+      const events = this.#held.cutOf(threadId);
+      this.#tellHeld(threadId);
+      if (events > 0) tellCut(peer, { threadId, events });
+    };
+  }
+
+  /** Tells an event of the thread to all who hear it, now or as soon as somebody does. */
+  tell(threadId: string, frame: NotificationFrame): void {
+    if (this.threads.knows(threadId) || this.#adoptChild(threadId, frame)) {
+      this.#tellNow(threadId, frame);
+    } else {
+      this.#held.hold(threadId, frame);
+    }
+  }
+
+  /** What was told of turns that are over is told to nobody any more. */
+  turnEnded(threadId: string): void {
+    const root = this.threads.rootOf(threadId);
+    const goesOn = (each: string): boolean => this.#inTurn(each);
+    const backlog = this.#backlogs.get(root);
+    backlog?.keep(goesOn);
+    if (backlog?.isEmpty === true) this.#backlogs.delete(root);
+  }
+
+  /** Nobody will be told anything any more. */
+  clear(): void {
+    this.#held.clear();
+    this.#backlogs.clear();
+  }
+
+  #tellNow(threadId: string, frame: NotificationFrame): void {
+    if (this.#options.tellApart(frame)) return;
+    for (const peer of this.threads.audience(threadId)) peer.deliver(frame);
+    if (this.#inTurn(threadId)) this.#record(threadId, frame);
+  }
+
+  #tellHeld(threadId: string): void {
+    for (const frame of this.#held.release(threadId)) this.#tellNow(threadId, frame);
+  }
+
+  #adoptChild(threadId: string, frame: NotificationFrame): boolean {
+    const parent = parentOfThread(frame);
+    if (parent === undefined || !this.threads.knows(parent)) return false;
+    this.threads.adopt(threadId, parent);
+    this.#tellHeld(threadId);
+    return true;
+  }
+
+  #record(threadId: string, frame: NotificationFrame): void {
+    const root = this.threads.rootOf(threadId);
+    const backlog = this.#backlogs.get(root) ?? new Backlog(this.#options.maxBacklogBytes);
+    this.#backlogs.set(root, backlog);
+    backlog.record(threadId, frame);
+  }
+
+  /** Whether a turn runs on the thread, or on one that it works for. */
+  #inTurn(threadId: string): boolean {
+    if (this.#options.hasTurn(threadId)) return true;
+    const parent = this.threads.parentOf(threadId);
+    return parent !== undefined && this.#inTurn(parent);
+  }
+}
+
+function tellCut(peer: Peer, cut: MissedEvents): void {
+  peer.send(notificationLine("broker/missed", cut));
+}

@@ -1,0 +1,73 @@
+import { BrokerError } from "../base/errors.ts";
+import { deferred, type Deferred } from "../base/deferred.ts";
+import { decodeFrame, type NotificationFrame } from "../wire/frame.ts";
+import {
+  errorLine,
+  fromRpcError,
+  METHOD_NOT_FOUND,
+  requestLine,
+  type RawId,
+} from "../wire/messages.ts";
+import type { Peer } from "./peer.ts";
+import type { Router } from "./router.ts";
+
+/** Far above the sessions that connect, which count from 1. */
+let nextId = 1_000_000_000;
+
+/**
+ * A session without a client: the broker's own. To the router it is one like any other, so its turns
+ * are counted, its threads heard and its end waited for as anybody's.
+ */
+export class InnerSession implements Peer {
+  readonly id = nextId++;
+  readonly experimentalApi = false;
+  readonly #router: Router;
+  readonly #onNotification: (method: string, params: unknown) => void;
+  readonly #pending = new Map<RawId, Deferred<unknown>>();
+  #lastRequest = 0;
+
+  constructor(router: Router, onNotification: (method: string, params: unknown) => void) {
+    this.#router = router;
+    this.#onNotification = onNotification;
+  }
+
+  /** @throws BrokerError or RpcError, as a client gets them. */
+  request(method: string, params: unknown): Promise<unknown> {
+    const id = String((this.#lastRequest += 1));
+    const frame = decodeFrame(Buffer.from(requestLine(id, method, params)));
+    if (frame.kind !== "request") throw new Error(`${method} makes no request`);
+    const answer = deferred<unknown>();
+    this.#pending.set(id, answer);
+    this.#router.request(this, frame);
+    return answer.promise;
+  }
+
+  deliver(frame: NotificationFrame): void {
+    this.#onNotification(frame.method, frame.params);
+  }
+
+  send(line: string): void {
+    const frame = decodeFrame(Buffer.from(line));
+    if (frame.kind === "notification") return this.deliver(frame);
+    if (frame.kind === "request") return this.#leaveToOthers(frame.id);
+    if (frame.kind !== "answer") return;
+    const pending = this.#pending.get(frame.id);
+    this.#pending.delete(frame.id);
+    if (frame.error === undefined) pending?.resolve(frame.result);
+    else pending?.reject(fromRpcError(frame.error));
+  }
+
+  end(): void {
+    this.#router.leave(this);
+    const gone = new BrokerError("connectionClosed", "The session has ended.");
+    for (const pending of this.#pending.values()) pending.reject(gone);
+    this.#pending.clear();
+  }
+
+  /** Nobody sits here who could decide; whoever has joined may. */
+  #leaveToOthers(id: RawId): void {
+    const error = { code: METHOD_NOT_FOUND, message: "nobody is here to decide" };
+    const answer = decodeFrame(Buffer.from(errorLine(id, error)));
+    if (answer.kind === "answer") this.#router.answer(this, answer);
+  }
+}

@@ -1,0 +1,140 @@
+import type { Socket } from "node:net";
+import { asBrokerError, BrokerError } from "../base/errors.ts";
+import { monotonicMs } from "../base/deadline.ts";
+import { trace } from "../base/trace.ts";
+import type { BrokerCapacity } from "../lifecycle/start-protocol.ts";
+import type {
+  BrokerHelloParams,
+  Disconnected,
+  Draining,
+  SessionStatus,
+} from "../wire/broker-protocol.ts";
+import type { RequestFrame } from "../wire/frame.ts";
+import { errorLine, notificationLine, resultLine, toRpcError } from "../wire/messages.ts";
+import { answerRequestOfOurs, isRequestOfOurs, type BrokerFacade } from "./requests-of-ours.ts";
+import type { Router } from "./router.ts";
+import { Session, type SessionEvents } from "./session.ts";
+
+const DISCONNECTED_KEPT = 10;
+
+export interface Host extends BrokerFacade {
+  /** The answer to `initialize`, once there is one. @throws BrokerError why the start failed. */
+  welcome(hello: BrokerHelloParams | undefined): Promise<unknown>;
+}
+
+/** Everyone who is connected: let in, handed on to the broker or to the router, and seen off. */
+export class Reception {
+  readonly #host: Host;
+  readonly #router: Router;
+  readonly #onChange: () => void;
+  readonly #sessions = new Set<Session>();
+  readonly #capacity: BrokerCapacity;
+  readonly #disconnected: Array<{
+    readonly told: Omit<Disconnected, "agoMs">;
+    readonly at: number;
+  }> = [];
+  #nextSession = 1;
+
+  /** @param onChange called when a session has come or gone. */
+  constructor(host: Host, router: Router, capacity: BrokerCapacity, onChange: () => void) {
+    this.#host = host;
+    this.#capacity = capacity;
+    this.#router = router;
+    this.#onChange = onChange;
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** Whether clients of ours are here, which go on with a successor when they are told to. */
+  get someMoveByThemselves(): boolean {
+    return [...this.#sessions].some((session) => session.movesByItself);
+  }
+
+  /**
+   * Clients of ours ask for a broker when they are told to, and so bring about the successor. This one
+   * serves everybody else until that one is there, so that nobody finds a gap.
+   */
+  sendOn(draining: Draining): void {
+    const line = notificationLine("broker/draining", draining);
+    for (const session of this.#sessions) if (session.movesByItself) session.send(line);
+  }
+
+  status(): SessionStatus[] {
+    return [...this.#sessions].map((session) => session.status(this.#router.threadsOf(session)));
+  }
+
+  /** The latest sessions that the broker itself has ended. */
+  disconnected(): Disconnected[] {
+    const now = monotonicMs();
+    return this.#disconnected.map(({ told, at }) => ({ ...told, agoMs: Math.round(now - at) }));
+  }
+
+  accept(socket: Socket): void {
+    const events: SessionEvents = {
+      onInitialize: (from, frame) => void this.#initialize(from, frame),
+      onRequest: (from, frame) => this.#request(from, frame),
+      onNotification: (_from, frame) => this.#router.notification(frame),
+      onAnswer: (from, frame) => this.#router.answer(from, frame),
+      onEnd: (from, error) => this.#ended(from, error),
+    };
+    const session = new Session(this.#nextSession++, socket, events, this.#capacity);
+    this.#sessions.add(session);
+    this.#onChange();
+  }
+
+  /** Everyone gets what is queued for them, then the end of the connection. */
+  finish(): void {
+    for (const session of this.#sessions) session.finish();
+  }
+
+  destroy(): void {
+    for (const session of this.#sessions) session.destroy();
+  }
+
+  async #initialize(session: Session, frame: RequestFrame): Promise<void> {
+    const { maxSessions } = this.#capacity;
+    if (this.#sessions.size > maxSessions) {
+      const error = new BrokerError(
+        "tooManySessions",
+        `This broker has ${maxSessions} sessions already.`,
+        { details: { limit: maxSessions } },
+      );
+      session.send(errorLine(frame.id, toRpcError(error)));
+      return session.finish();
+    }
+    const hello = session.introduce(frame.params);
+    try {
+      session.send(resultLine(frame.id, await this.#host.welcome(hello)));
+      if (this.#sessions.has(session)) this.#router.join(session);
+    } catch (error) {
+      session.send(errorLine(frame.id, toRpcError(asBrokerError(error, "appServerStartFailed"))));
+    }
+  }
+
+  #request(session: Session, frame: RequestFrame): void {
+    if (!isRequestOfOurs(frame.method)) return this.#router.request(session, frame);
+    answerRequestOfOurs(this.#host, session, frame).then(
+      (result) => session.send(resultLine(frame.id, result)),
+      (error: unknown) => {
+        session.send(errorLine(frame.id, toRpcError(asBrokerError(error, "invalidRequest"))));
+      },
+    );
+  }
+
+  #ended(session: Session, error: BrokerError | undefined): void {
+    if (error !== undefined) this.#noteDisconnected(session, error);
+    this.#sessions.delete(session);
+    this.#router.leave(session);
+    this.#onChange();
+  }
+
+  #noteDisconnected(session: Session, error: BrokerError): void {
+    const { id, client, pid } = session.status(0);
+    const told = { id, client, pid, reason: error.kind };
+    trace("warn", "session.disconnected", { ...told, message: error.message });
+    this.#disconnected.push({ told, at: monotonicMs() });
+    if (this.#disconnected.length > DISCONNECTED_KEPT) this.#disconnected.shift();
+  }
+}

@@ -1,0 +1,92 @@
+import type { JobView } from "../../client/job-list.ts";
+import type { v2 } from "../../app-server/generated/index.ts";
+import type { TurnResult } from "../../client/turn.ts";
+import { BrokerError } from "../../base/errors.ts";
+import { turnFailure } from "../run/turn-failure.ts";
+import type { Outcome } from "../../wire/job-protocol.ts";
+import { failureJson, failureOf, type Failure } from "../output/failure.ts";
+
+type Read = Exclude<JobView, { state: "unreadable" }>;
+
+const STATUSES: Readonly<Record<Exclude<Outcome, "lost">, TurnResult["status"]>> = {
+  completed: "completed",
+  failed: "failed",
+  cancelled: "interrupted",
+  timedOut: "timedOut",
+};
+
+/** Why the job did not end well; undefined for one that has, or runs. */
+export function failureOfJob(view: Read): Failure | undefined {
+  if (view.state === "running" || view.state === "completed") return undefined;
+  if (view.state === "lost" || view.state === "unconfirmed") return failureOf(lossOf(view));
+  const { state, job } = view;
+  const error = turnFailure(
+    {
+      status: STATUSES[state],
+      threadId: job.threadId ?? "",
+      turnId: job.turnId ?? "",
+      message: job.end?.message ?? "",
+      error: (job.end?.error ?? null) as v2.TurnError | null,
+      durationMs: durationOf(view),
+      usage: null,
+    },
+    job.request.timeoutMs ?? undefined,
+  );
+  return error === undefined ? undefined : failureOf(error);
+}
+
+function lossOf({ state, id, job, why }: Extract<Read, { readonly why: string }>): BrokerError {
+  const reason = why.replace(/\.$/, "");
+  if (state === "unconfirmed") {
+    return new BrokerError("brokerUnavailable", `Nobody can say how job ${id} does: ${reason}.`, {
+      details: { job: id },
+      hint: "Try again in a moment; `codex-broker doctor` says more about the broker.",
+    });
+  }
+  return new BrokerError("turnLost", `Job ${id} was lost: ${reason}.`, {
+    details: { job: id, threadId: job.threadId, turnId: job.turnId },
+    hint:
+      job.threadId === null
+        ? "Start it again; nothing had come of it."
+        : `Continue its thread with \`codex-broker run --resume ${job.threadId}\`.`,
+  });
+}
+
+/** From its beginning to its end, or until now. */
+export function durationOf({ job }: Read): number {
+  const end = job.end === null ? Date.now() : Date.parse(job.end.at);
+  return Math.max(0, end - Date.parse(job.startedAt ?? job.createdAt));
+}
+
+/** The beginning of what was asked. Foreign text. */
+export function promptOf({ job }: Read): string {
+  const { prompt } = job.request;
+  if (typeof prompt === "string") return prompt;
+  const text = prompt.find(
+    (item): item is { text: string } =>
+      typeof item === "object" && item !== null && "text" in item && typeof item.text === "string",
+  );
+  return text?.text ?? "";
+}
+
+/** As `--json` shows a job. The order of the fields is part of what is promised. */
+export function jobJson(view: JobView): Readonly<Record<string, unknown>> {
+  if (view.state === "unreadable") return { job: view.id, state: view.state, why: view.why };
+  const { id, state, job } = view;
+  const failure = failureOfJob(view);
+  return {
+    job: id,
+    state,
+    threadId: job.threadId,
+    turnId: job.turnId,
+    createdAt: job.createdAt,
+    endedAt: job.end?.at ?? null,
+    durationMs: durationOf(view),
+    epoch: job.epoch,
+    prompt: promptOf(view),
+    resolved: job.resolved,
+    message: job.end?.message ?? "",
+    usage: job.usage,
+    ...(failure === undefined ? {} : { error: failureJson(failure) }),
+  };
+}

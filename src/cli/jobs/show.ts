@@ -1,0 +1,34 @@
+import type { JobView } from "../../client/job-list.ts";
+import { ago, counted, duration } from "../output/amounts.ts";
+import { printFailure } from "../output/failure.ts";
+import type { Output } from "../output/output.ts";
+import { printable, printableLine } from "../output/printable.ts";
+import { padEnd } from "../output/width.ts";
+import { durationOf, failureOfJob, promptOf } from "./job-facts.ts";
+
+const LABEL_COLUMNS = 10;
+
+/** One job, with what became of it. */
+export function printJob(view: JobView, to: Output): void {
+  to.line(`${to.paint("bold", view.id)}  ${view.state}`);
+  if (view.state === "unreadable") return to.line(`  ${printableLine(view.why)}`);
+  const { job } = view;
+  const fact = (label: string, value: string): void =>
+    to.line(`  ${to.paint("dim", padEnd(label, LABEL_COLUMNS))}${printableLine(value)}`);
+  fact("prompt", promptOf(view));
+  fact("asked", ago(Math.max(0, Date.now() - Date.parse(job.createdAt))));
+  fact(job.end === null ? "since" : "took", duration(durationOf(view)));
+  if (job.threadId !== null) fact("thread", job.threadId);
+  const { model = null, cwd = null } = job.resolved ?? {};
+  if (model !== null) fact("model", model);
+  if (cwd !== null) fact("in", cwd);
+  fact("items", counted(job.items.length, "item"));
+  if (job.end === null && view.state === "running") {
+    fact("last", ago(Math.max(0, Date.now() - Date.parse(job.lastEntryAt))));
+  }
+  if (job.damagedLines > 0) fact("damage", `${counted(job.damagedLines, "line")} cannot be read`);
+  const failure = failureOfJob(view);
+  if (failure !== undefined) printFailure(failure, to);
+  const message = job.end?.message ?? "";
+  if (message !== "") to.line(`\n${to.isTerminal ? printable(message) : message}`);
+}

@@ -1,0 +1,109 @@
+import { Deadline } from "../base/deadline.ts";
+import { trace } from "../base/trace.ts";
+import { BROKER_VERSION } from "../base/version.ts";
+import { jobsDirectory, readJob, readJobs, type JobReading } from "../jobs/job-directory.ts";
+import type { Job } from "../jobs/job.ts";
+import { makeContact, type Introduction } from "../lifecycle/contact.ts";
+import { readEpoch, type ServingRecord } from "../lifecycle/epoch-file.ts";
+import { olderBrokers } from "../lifecycle/older-brokers.ts";
+import type { BrokerRequests } from "../wire/broker-protocol.ts";
+import type { Outcome } from "../wire/job-protocol.ts";
+import { isRecord } from "../wire/messages.ts";
+
+/** A broker answers this from memory. */
+const ANSWER_WITHIN_MS = 2_000;
+
+interface Read {
+  readonly id: string;
+  readonly job: Job;
+}
+
+/** A job, and what can be said of it now. */
+export type JobView =
+  | (Read & { readonly state: Exclude<Outcome, "lost"> })
+  | (Read & { readonly state: "running"; readonly broker: ServingRecord })
+  | (Read & { readonly state: "lost"; readonly why: string })
+  /** Its broker is there and does not answer, so nobody can say. */
+  | (Read & { readonly state: "unconfirmed"; readonly why: string })
+  | Extract<JobReading, { state: "unreadable" }>;
+
+export type JobState = JobView["state"];
+
+/**
+ * Every job of the scope, the newest first. One without an end runs only if its broker says so: a
+ * file alone never makes a job "running".
+ */
+export async function viewJobs(scopeDir: string): Promise<JobView[]> {
+  const readings = readJobs(jobsDirectory(scopeDir));
+  const open = readings.filter((one) => one.state === "read" && one.job.end === null);
+  const brokers = open.length === 0 ? [] : olderBrokers(scopeDir, Number.POSITIVE_INFINITY);
+  const running = new Map<ServingRecord, ReadonlySet<string> | undefined>();
+  await Promise.all(
+    brokers
+      .filter(({ instance }) =>
+        open.some((one) => one.state === "read" && one.job.instance === instance),
+      )
+      .map(async (record) => running.set(record, await jobsOf(record))),
+  );
+  return readings.map((reading) => {
+    if (reading.state === "unreadable" || reading.job.end !== null) return settled(reading);
+    const { id, job } = reading;
+    const broker = brokers.find(({ instance }) => instance === job.instance);
+    if (broker === undefined) return { state: "lost", id, job, why: endOf(scopeDir, job) };
+    const ids = running.get(broker);
+    if (ids === undefined) {
+      const why = `the broker of epoch ${job.epoch} does not answer`;
+      return { state: "unconfirmed", id, job, why };
+    }
+    return ids.has(id) ? { state: "running", id, job, broker } : afterwards(scopeDir, reading);
+  });
+}
+
+function settled(reading: JobReading): JobView {
+  if (reading.state === "unreadable") return reading;
+  const { id, job } = reading;
+  if (job.end === null) {
+    return { state: "lost", id, job, why: "its broker does not know it any more" };
+  }
+  const { outcome, error } = job.end;
+  if (outcome !== "lost") return { state: outcome, id, job };
+  const why = isRecord(error) ? String(error["message"]) : "its app-server has gone";
+  return { state: "lost", id, job, why };
+}
+
+/** Between the reading and the asking it may have ended. */
+function afterwards(scopeDir: string, before: JobReading): JobView {
+  return settled(readJob(jobsDirectory(scopeDir), before.id) ?? before);
+}
+
+/** Undefined when the broker does not answer. */
+async function jobsOf(record: ServingRecord): Promise<ReadonlySet<string> | undefined> {
+  const deadline = Deadline.after(ANSWER_WITHIN_MS);
+  const { link } = await makeContact(record, introduction, deadline);
+  if (link === undefined) return undefined;
+  try {
+    const answer = await link.connection.request("broker/jobs", {}, { deadline });
+    const { jobs } = answer as BrokerRequests["broker/jobs"]["result"];
+    return new Set(jobs.map(({ job }) => job));
+  } catch (error) {
+    trace("info", "jobs.notAsked", { epoch: record.epoch, error: String(error) });
+    return undefined;
+  } finally {
+    link.connection.close();
+  }
+}
+
+/** What is known of the end of a job's broker. */
+function endOf(scopeDir: string, { epoch, instance }: Job): string {
+  const reading = readEpoch(scopeDir, epoch);
+  const record = reading?.state === "read" ? reading.record : undefined;
+  return record?.state === "ended" && record.instance === instance
+    ? `its broker ended: ${record.reason.replace(/\.$/, "")}`
+    : `its broker (epoch ${epoch}) is gone`;
+}
+
+const introduction: Introduction = {
+  clientInfo: { name: "codex-broker jobs", title: null, version: BROKER_VERSION },
+  capabilities: {},
+  handlers: () => ({}),
+};

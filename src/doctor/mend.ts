@@ -1,0 +1,188 @@
+import { lstatSync, readlinkSync } from "node:fs";
+import path from "node:path";
+import { Deadline, pause } from "../base/deadline.ts";
+import { messageOf } from "../base/errors.ts";
+import { makeContact } from "../lifecycle/contact.ts";
+import {
+  answers,
+  bury,
+  END_AFTER_SILENCE_MS,
+  endByProof,
+  isProvenGone,
+} from "../lifecycle/departed.ts";
+import type { ServingRecord } from "../lifecycle/epoch-file.ts";
+import { removeIfThere, UNFINISHED } from "../os/atomic-file.ts";
+import { SOCKET_NAME } from "../os/endpoint.ts";
+import { killTreeProven, provenDescendants } from "../os/kill-tree.ts";
+import { closeToOthers, isPrivate } from "../os/private-directory.ts";
+import { livenessOf } from "../os/process-identity.ts";
+import type { Finding } from "./finding.ts";
+import { isGoneWithin } from "./is-gone-within.ts";
+import { introduction } from "./observe/epochs.ts";
+import { reach } from "./observe/reach.ts";
+import { endPluginBroker } from "./plugin/end-plugin-broker.ts";
+import { done, left, type Mended, type Remedy } from "./remedy.ts";
+
+/** An app-server whose broker has just gone ends by itself within this time, and its helpers with it. */
+const ORPHAN_GRACE_MS = 3_000;
+/** The kernel needs no grace, only time. */
+const KILLED_WITHIN_MS = 5_000;
+/** Longer than a forced end takes. */
+const FORCED_END_MS = 30_000;
+const ASK_AGAIN_MS = 1_000;
+
+/** A finding after `--fix` has gone over it. */
+export interface MendedFinding {
+  readonly finding: Finding;
+  /** Undefined when there was nothing that is provably safe to do. */
+  readonly mended: Mended | undefined;
+}
+
+/**
+ * Does what is provably safe, finding by finding. What has to be waited for is waited for side by side.
+ *
+ * @param onWait Told what is waited for, and for how long at most.
+ */
+export async function mendAll(
+  findings: readonly Finding[],
+  onWait: (what: string) => void,
+): Promise<MendedFinding[]> {
+  const slow = new Map(
+    findings
+      .filter(({ remedy }) => remedy?.kind === "endSilent")
+      .map((finding) => [finding, mend(finding.remedy, onWait)]),
+  );
+  const mended: MendedFinding[] = [];
+  for (const finding of findings) {
+    mended.push({ finding, mended: await (slow.get(finding) ?? mend(finding.remedy, onWait)) });
+  }
+  return mended;
+}
+
+async function mend(
+  remedy: Remedy | undefined,
+  onWait: (what: string) => void,
+): Promise<Mended | undefined> {
+  if (remedy === undefined) return undefined;
+  try {
+    return await apply(remedy, onWait);
+  } catch (thrown) {
+    return { done: false, did: messageOf(thrown) };
+  }
+}
+
+async function apply(remedy: Remedy, onWait: (what: string) => void): Promise<Mended> {
+  switch (remedy.kind) {
+    case "closeDirectory":
+      closeToOthers(remedy.path);
+      return done(
+        `closed ${remedy.path} to everybody else; run the doctor again for what is in it`,
+      );
+    case "bury":
+      return buryNow(remedy);
+    case "endOrphan":
+      return await endOrphan(remedy.record);
+    case "endSilent":
+      return await endSilent(remedy.scopeDir, remedy.record, onWait);
+    case "endDrain":
+      return await endDrain(remedy.record);
+    case "removeSocket":
+      return await removeSocket(remedy.path);
+    case "removeLink":
+      return await removeLink(remedy.path, remedy.target);
+    case "removeUnfinished":
+      return removeUnfinished(remedy.path);
+    case "endPluginBroker":
+      return await endPluginBroker(remedy.broker);
+  }
+}
+
+function buryNow({ scopeDir, record }: Extract<Remedy, { kind: "bury" }>): Mended {
+  const reason =
+    record.state === "serving"
+      ? `process ${record.broker.pid} is gone and left no word`
+      : "the system was started anew";
+  if (bury(scopeDir, record, reason)) return done("wrote its obituary");
+  return isProvenGone(record)
+    ? done("its successor has written its obituary meanwhile")
+    : left("it is not proven to be gone");
+}
+
+async function endOrphan(record: ServingRecord): Promise<Mended> {
+  const { appServer } = record;
+  if (appServer === null || livenessOf(record.broker) !== "gone") return left("it has a broker");
+  if (await isGoneWithin(appServer, ORPHAN_GRACE_MS)) return done("it has ended by itself");
+  const helpers = provenDescendants(appServer).length;
+  const outcome = killTreeProven(appServer);
+  if (outcome === "unproven") return left("it is not proven to be that app-server any more");
+  const family = helpers === 0 ? "" : ` and ${helpers} of its helpers`;
+  return (await isGoneWithin(appServer, KILLED_WITHIN_MS))
+    ? done(`ended process ${appServer.pid}${family}`)
+    : left(`process ${appServer.pid} does not end: the kernel holds it`);
+}
+
+/** Slow is not dead: it gets as long as its successor would give it. */
+async function endSilent(
+  scopeDir: string,
+  record: ServingRecord,
+  onWait: (what: string) => void,
+): Promise<Mended> {
+  const { broker } = record;
+  const limit = `${END_AFTER_SILENCE_MS / 1000} s`;
+  onWait(`waiting up to ${limit} for process ${broker.pid} to answer or to end`);
+  const deadline = Deadline.after(END_AFTER_SILENCE_MS);
+  while (!deadline.expired) {
+    if (livenessOf(broker) === "gone") {
+      bury(scopeDir, record, `process ${broker.pid} is gone and left no word`);
+      return done("it has ended by itself");
+    }
+    if (await answers(record)) return done("it answers again");
+    await pause(Math.min(ASK_AGAIN_MS, deadline.remainingMs));
+  }
+  if (endByProof(record) === "unproven") {
+    return left("it is not proven to be that broker, so it got no signal");
+  }
+  if (!(await isGoneWithin(broker, KILLED_WITHIN_MS))) {
+    return left(`process ${broker.pid} does not end: the kernel holds it`);
+  }
+  bury(scopeDir, record, "it neither answered nor ended, and was ended by codex-broker doctor");
+  return done(`ended process ${broker.pid} after ${limit} of silence, and its app-server with it`);
+}
+
+async function endDrain(record: ServingRecord): Promise<Mended> {
+  const deadline = Deadline.after(FORCED_END_MS);
+  const { link } = await makeContact(record, introduction, deadline);
+  if (link === undefined) return left("it does not answer any more");
+  try {
+    await link.connection.request("broker/stop", { force: true }, { deadline });
+  } finally {
+    link.connection.close();
+  }
+  return (await isGoneWithin(record.broker, deadline.remainingMs))
+    ? done("interrupted its turns, and it has ended")
+    : left("it was asked to interrupt its turns and has not ended yet");
+}
+
+/** The name is never used twice, so one on which nobody listens is of no use to anybody. */
+async function removeSocket(file: string): Promise<Mended> {
+  const ours = SOCKET_NAME.test(path.basename(file)) && isPrivate(path.dirname(file));
+  if (!ours || !lstatSync(file).isSocket()) return left("it is not a socket of ours any more");
+  if ((await reach(file)) !== "refused") return left("somebody listens on it again");
+  removeIfThere(file);
+  return done("removed it");
+}
+
+async function removeLink(link: string, target: string): Promise<Mended> {
+  if ((await reach(target)) !== "refused") return left("somebody listens there again");
+  if (!isPrivate(path.dirname(link)) || readlinkSync(link) !== target) {
+    return left("it leads elsewhere by now");
+  }
+  removeIfThere(link);
+  return done("removed it");
+}
+
+function removeUnfinished(file: string): Mended {
+  if (!UNFINISHED.test(file) || !isPrivate(path.dirname(file))) return left("it is not ours");
+  removeIfThere(file);
+  return done("removed it");
+}

@@ -1,0 +1,109 @@
+import * as v from "valibot";
+import type { JobRequest, Outcome } from "../wire/job-protocol.ts";
+import { requestSchema } from "./job-request.ts";
+
+/** What Codex made of the request: what was left open is decided here. */
+export interface Resolved {
+  readonly model: string | null;
+  readonly effort: string | null;
+  readonly cwd: string | null;
+  readonly sandbox: unknown;
+  readonly approvalPolicy: unknown;
+}
+
+interface Created {
+  readonly type: "created";
+  readonly job: string;
+  /** The broker that owns it. */
+  readonly epoch: number;
+  readonly instance: string;
+  readonly version: string;
+  readonly request: JobRequest;
+}
+
+interface Started {
+  readonly type: "started";
+  readonly threadId: string;
+  readonly turnId: string;
+  readonly codex: string | null;
+  readonly resolved: Resolved;
+}
+
+/** One item of the turn that is complete, as Codex sent it. */
+interface Item {
+  readonly type: "item";
+  readonly item: unknown;
+}
+
+interface Usage {
+  readonly type: "usage";
+  readonly usage: unknown;
+}
+
+interface Ended {
+  readonly type: "ended";
+  readonly outcome: Outcome;
+  /** The final message; empty when there was none. */
+  readonly message: string;
+  /** Why it failed, in Codex's own words, or why it was lost, in ours. */
+  readonly error: unknown;
+}
+
+/** One line of a journal. */
+export type JobEntry = (Created | Started | Item | Usage | Ended) & {
+  /** ISO 8601. */
+  readonly at: string;
+};
+
+const OUTCOMES: readonly Outcome[] = ["completed", "failed", "cancelled", "timedOut", "lost"];
+
+const nullableText = v.nullable(v.string());
+
+const schema = v.variant("type", [
+  v.object({
+    type: v.literal("created"),
+    at: v.string(),
+    job: v.string(),
+    epoch: v.number(),
+    instance: v.string(),
+    version: v.string(),
+    request: requestSchema,
+  }),
+  v.object({
+    type: v.literal("started"),
+    at: v.string(),
+    threadId: v.string(),
+    turnId: v.string(),
+    codex: nullableText,
+    resolved: v.object({
+      model: nullableText,
+      effort: nullableText,
+      cwd: nullableText,
+      sandbox: v.unknown(),
+      approvalPolicy: v.unknown(),
+    }),
+  }),
+  v.object({ type: v.literal("item"), at: v.string(), item: v.unknown() }),
+  v.object({ type: v.literal("usage"), at: v.string(), usage: v.unknown() }),
+  v.object({
+    type: v.literal("ended"),
+    at: v.string(),
+    outcome: v.picklist(OUTCOMES),
+    message: v.string(),
+    error: v.unknown(),
+  }),
+]);
+
+/** One line of a journal; undefined when it is none. */
+export function decodeEntry(line: string): JobEntry | undefined {
+  try {
+    const parsed = v.safeParse(schema, JSON.parse(line));
+    return parsed.success ? parsed.output : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export function encodeEntry(entry: JobEntry): string {
+  return `${JSON.stringify(entry)}\n`;
+}

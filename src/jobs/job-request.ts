@@ -1,0 +1,30 @@
+import * as v from "valibot";
+import { BrokerError } from "../base/errors.ts";
+import type { JobRequest } from "../wire/job-protocol.ts";
+
+const text = v.optional(v.nullable(v.string()), null);
+
+export const requestSchema = v.object({
+  prompt: v.union([v.pipe(v.string(), v.nonEmpty()), v.pipe(v.array(v.unknown()), v.nonEmpty())]),
+  threadId: text,
+  cwd: text,
+  model: text,
+  effort: text,
+  sandbox: text,
+  approvalPolicy: v.optional(v.unknown(), null),
+  outputSchema: v.optional(v.unknown(), null),
+  timeoutMs: v.optional(v.nullable(v.pipe(v.number(), v.minValue(1))), null),
+});
+
+/**
+ * What a client asks for, with what it left open said.
+ *
+ * @throws BrokerError `invalidRequest` with the place where it is not as it has to be.
+ */
+export function jobRequestIn(params: unknown): JobRequest {
+  const parsed = v.safeParse(requestSchema, params);
+  if (parsed.success) return parsed.output;
+  const issue = parsed.issues[0];
+  const place = v.getDotPath(issue) ?? "params";
+  throw new BrokerError("invalidRequest", `broker/job/start: ${place}: ${issue.message}`);
+}

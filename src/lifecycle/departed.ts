@@ -1,0 +1,101 @@
+import path from "node:path";
+import { Deadline } from "../base/deadline.ts";
+import { trace } from "../base/trace.ts";
+import { removeIfThere } from "../os/atomic-file.ts";
+import { killTreeProven } from "../os/kill-tree.ts";
+import { livenessOf, ownIdentity, type ProcessIdentity } from "../os/process-identity.ts";
+import type { KillOutcome } from "../os/verified-kill.ts";
+import { makeContact } from "./contact.ts";
+import {
+  publishEpoch,
+  readEpoch,
+  type ClaimedRecord,
+  type EpochRecord,
+  type ServingRecord,
+} from "./epoch-file.ts";
+import { asSuccessor } from "./older-brokers.ts";
+
+/** A broker that has answered nothing for this long, whatever it was asked, may be ended by proof. */
+export const END_AFTER_SILENCE_MS = 30_000;
+const ANSWER_WITHIN_MS = 2_000;
+
+/**
+ * Of a claim of this boot a broker may come yet, and one that is named nowhere cannot be proven gone;
+ * of a claim of another boot none can.
+ */
+export function isProvenGone(record: EpochRecord): boolean {
+  switch (record.state) {
+    case "claimed":
+      return ofAnotherBoot(record.claimant);
+    case "serving":
+      return livenessOf(record.broker) === "gone";
+    case "ended":
+      return true;
+  }
+}
+
+/** Asks once. No answer proves nothing. */
+export async function answers(record: ServingRecord): Promise<boolean> {
+  const deadline = Deadline.after(ANSWER_WITHIN_MS);
+  const { contact, link } = await makeContact(record, asSuccessor, deadline);
+  link?.connection.close();
+  return contact.kind === "hello";
+}
+
+/** Ends a broker that neither answers nor ends, and its app-server: by proof, or not at all. */
+export function endByProof({ broker, appServer }: ServingRecord): KillOutcome {
+  // With its tree: Windows ends an app-server with its broker, and then nothing leads to its helpers.
+  const outcome = killTreeProven(broker);
+  if (outcome !== "unproven") endOrphan(appServer);
+  return outcome;
+}
+
+/**
+ * Writes the last word of a broker that left none, ends the app-server it has left behind and removes
+ * its socket. Nothing of that happens unless it is proven gone at this moment.
+ *
+ * @returns whether the obituary is written now.
+ */
+export function bury(
+  scopeDir: string,
+  { epoch, token }: ClaimedRecord | ServingRecord,
+  reason: string,
+): boolean {
+  const reading = readEpoch(scopeDir, epoch);
+  if (reading?.state !== "read" || reading.record.token !== token) return false;
+  const { record } = reading;
+  if (record.state === "ended" || !isProvenGone(record)) return false;
+  if (record.state === "serving") {
+    endOrphan(record.appServer);
+    removeSocketOf(record);
+  }
+  trace("info", "departed.buried", { epoch, reason });
+  publishEpoch(scopeDir, {
+    ...record,
+    state: "ended",
+    reason,
+    at: new Date().toISOString(),
+    abnormal: true,
+    exit: null,
+    error: null,
+    stderrTail: "",
+  });
+  return true;
+}
+
+/** Nothing of another boot runs any more, whether it is named or not. */
+function ofAnotherBoot({ hostId, bootId }: ProcessIdentity): boolean {
+  const here = ownIdentity();
+  return hostId === here.hostId && bootId !== null && bootId !== here.bootId;
+}
+
+/** An app-server ends when its broker has gone; one that is stopped or stuck does not notice. */
+function endOrphan(appServer: ProcessIdentity | null): void {
+  if (appServer !== null) killTreeProven(appServer);
+}
+
+/** The name carries epoch and instance, so it can be nobody else's socket. */
+function removeSocketOf(record: ServingRecord): void {
+  const mark = `.${record.epoch}.${record.instance.slice(0, 6)}.sock`;
+  if (path.basename(record.endpoint).endsWith(mark)) removeIfThere(record.endpoint);
+}

@@ -1,0 +1,21 @@
+import { createRequire } from "node:module";
+import { trace } from "../../base/trace.ts";
+
+type NativeCall = (...args: unknown[]) => unknown;
+
+export interface Koffi {
+  load(library: string): { func(signature: string): NativeCall };
+}
+
+/**
+ * Native calls, or undefined where they cannot be had: koffi is an optional dependency. It is loaded
+ * only when somebody needs a call, for it costs 20 to 50 ms.
+ */
+export function bindNative<Calls>(bind: (koffi: Koffi) => Calls): Calls | undefined {
+  try {
+    return bind(createRequire(import.meta.url)("koffi") as Koffi);
+  } catch (error) {
+    trace("info", "native.unavailable", { error: String(error) });
+    return undefined;
+  }
+}

@@ -1,0 +1,289 @@
+import { once } from "node:events";
+import { describe, expect, test } from "vitest";
+import { eventually } from "../support/eventually.ts";
+import { at, textAt, type Json, type JsonObject } from "../support/json.ts";
+import { guardAgainstLeaks } from "../support/leak-guard.ts";
+import { StdioClient } from "../support/stdio-client.ts";
+import { livingBrokers } from "../support/stop-brokers.ts";
+import { makeWorld, type World } from "../support/world.ts";
+import { cli, CLI, privateEnvironment, startCli } from "./program.ts";
+
+guardAgainstLeaks();
+
+/** Many programs are started one after the other, and the machine may be busy. */
+const LIMIT_MS = 90_000;
+
+const WAIT_MS = 30_000;
+const ASKING = { approvalPolicy: "on-request", sandboxMode: "read-only" } as const;
+
+/** A program that was told to start `codex-broker proxy` instead of `codex app-server`. */
+function start(world: World, ...args: readonly string[]): StdioClient {
+  return new StdioClient({
+    command: process.execPath,
+    args: [CLI, "proxy", ...args],
+    env: privateEnvironment(world) as Record<string, string>,
+    cwd: world.workspace,
+    deadlineMs: WAIT_MS,
+  });
+}
+
+async function startThread(program: StdioClient, params: JsonObject = {}): Promise<string> {
+  return textAt(await program.request("thread/start", params), "thread.id");
+}
+
+async function startTurn(program: StdioClient, threadId: string, text: string): Promise<string> {
+  const input = [{ type: "text", text, text_elements: [] }];
+  return textAt(await program.request("turn/start", { threadId, input }), "turn.id");
+}
+
+async function endOf(program: StdioClient, turnId: string): Promise<Json | undefined> {
+  const said = await program.nextOf("turn/completed", (params) => at(params, "turn.id") === turnId);
+  return at(said["params"], "turn");
+}
+
+/** What Codex said last in the turn. */
+function messagesIn(program: StdioClient, threadId: string): Json[] {
+  return program.messages.flatMap(({ method, params }) => {
+    const item = at(params, "item");
+    const said = method === "item/completed" && at(item, "type") === "agentMessage";
+    return said && at(params, "threadId") === threadId ? [at(item, "text") ?? ""] : [];
+  });
+}
+
+async function rotate(world: World): Promise<void> {
+  const successor = await world.connect({ replace: true });
+  successor.close();
+}
+
+describe("proxy", { timeout: LIMIT_MS }, () => {
+  test("is a codex app-server for whoever starts it: the same words, and a turn", async () => {
+    await using world = await makeWorld();
+    await using program = start(world, "--", "app-server", "--listen", "stdio://");
+    // In one go, as programs do.
+    program.write(
+      '{"id":"a","method":"initialize","params":{"clientInfo":{"name":"p","title":null,"version":"1"}}}\n' +
+        '{"method":"initialized"}\n{"id":9007199254740993,"method":"thread/loaded/list","params":{}}\n',
+    );
+    const hello = await program.next(({ id }) => id === "a");
+    expect(Object.keys(at(hello, "result") as object)).toEqual([
+      "userAgent",
+      "codexHome",
+      "platformFamily",
+      "platformOs",
+    ]);
+    await program.nextLine((line) => line.startsWith('{"id":9007199254740993,"result"'));
+    const opened = await program.request("thread/start", {});
+    expect(at(opened, "cwd")).toBe(world.workspace);
+    const threadId = textAt(opened, "thread.id");
+    const turnId = await startTurn(program, threadId, "say: hello");
+    expect(await endOf(program, turnId)).toMatchObject({ status: "completed" });
+    expect(messagesIn(program, threadId)).toEqual(["hello"]);
+    expect(program.lines.filter((line) => line.includes('"broker/'))).toEqual([]);
+    expect((await program.ask("initialize", {}))["error"]).toMatchObject({ code: -32600 });
+    program.write("nonsense\n");
+    await program.next((message) => at(message, "error.code") === -32700);
+    program.endInput();
+    expect(await program.ended()).toEqual({ code: 0, signal: null });
+    expect(program.stderr).toBe("");
+  });
+
+  test("two at once share one app-server, and each hears its own", async () => {
+    await using world = await makeWorld();
+    await using one = start(world);
+    await using other = start(world);
+    await Promise.all([one.initialize(), other.initialize()]);
+    const threads = [await startThread(one), await startThread(other)] as const;
+    const first = await startTurn(one, threads[0], "hold: both ;; say: one");
+    const second = await startTurn(other, threads[1], "hold: both ;; say: other");
+    await eventually(() => world.model.requests.maxInFlight === 2, "both run");
+    world.model.release("both");
+    await Promise.all([endOf(one, first), endOf(other, second)]);
+    expect(livingBrokers(world.stateDir)).toHaveLength(1);
+    expect(messagesIn(one, threads[0])).toEqual(["one"]);
+    expect(messagesIn(one, threads[1])).toEqual([]);
+    expect(messagesIn(other, threads[1])).toEqual(["other"]);
+  });
+
+  test("a question reaches the program, and its answer the turn", async () => {
+    await using world = await makeWorld({ config: ASKING });
+    await using program = start(world);
+    await program.initialize();
+    const threadId = await startThread(program);
+    const turnId = await startTurn(program, threadId, "shell-ask: echo asked ;; say: done");
+    const question = await program.nextOf("item/commandExecution/requestApproval");
+    program.send({ id: question["id"] ?? null, result: { decision: "accept" } });
+    const resolved = await program.nextOf("serverRequest/resolved");
+    expect(at(resolved, "params.requestId")).toBe(question["id"]);
+    expect(await endOf(program, turnId)).toMatchObject({ status: "completed" });
+  });
+
+  test("the end of its stdin ends it, and the broker interrupts its turn", async () => {
+    await using world = await makeWorld();
+    await using client = await world.connect();
+    await using program = start(world);
+    await program.initialize();
+    await startTurn(program, await startThread(program), "slow: 600x50ms tick");
+    await eventually(async () => (await client.status()).turns.length === 1, "the turn runs");
+    program.endInput();
+    expect(await program.ended()).toEqual({ code: 0, signal: null });
+    await eventually(async () => (await client.status()).turns.length === 0, "the turn ends");
+  });
+
+  test("F50: a program that reads no more ends it", async () => {
+    await using world = await makeWorld();
+    const proxy = startCli(world, ["proxy"], { openStdin: true });
+    proxy.child.stdin.write(
+      '{"id":1,"method":"initialize","params":{"clientInfo":{"name":"p","version":"1"}}}\n',
+    );
+    await proxy.shows(/userAgent/, "stdout");
+    proxy.child.stdout.destroy();
+    proxy.child.stdin.write('{"id":2,"method":"model/list","params":{}}\n');
+    await once(proxy.child, "exit");
+    expect(proxy.child.exitCode).toBe(0);
+  });
+});
+
+describe("proxy: the broker is replaced under it", { timeout: LIMIT_MS }, () => {
+  test("F22 F29: a turn that runs is not cut, an idle thread moves, and the program is told", async () => {
+    await using world = await makeWorld();
+    await using program = start(world);
+    await program.initialize();
+    const [busy, idle] = [await startThread(program), await startThread(program)];
+    await endOf(program, await startTurn(program, idle, "say: before"));
+    const running = await startTurn(program, busy, "hold: gate ;; say: not cut");
+    await rotate(world);
+    const warning = await program.nextOf("warning", (params) => at(params, "threadId") === null);
+    expect(at(warning, "params.message")).toContain("epoch 1 → 2");
+    // New work and the idle thread go on in the successor, while the turn runs in the old one.
+    const next = await startTurn(program, idle, "say: after");
+    expect(await endOf(program, next)).toMatchObject({ status: "completed" });
+    expect(messagesIn(program, idle)).toEqual(["before", "after"]);
+    expect(livingBrokers(world.stateDir)).toHaveLength(2);
+    world.model.release("gate");
+    expect(await endOf(program, running)).toMatchObject({ status: "completed" });
+    expect(messagesIn(program, busy)).toEqual(["not cut"]);
+    // And the thread of that turn follows.
+    const last = await startTurn(program, busy, "say: and on");
+    expect(await endOf(program, last)).toMatchObject({ status: "completed" });
+    await eventually(() => livingBrokers(world.stateDir).length === 1, "the older broker ends");
+  });
+
+  test("F29 F36: while it drains, its turn is still answered for and interrupted where it runs", async () => {
+    await using world = await makeWorld({ config: ASKING });
+    await using program = start(world);
+    await program.initialize();
+    const threads = [await startThread(program), await startThread(program)] as const;
+    const asking = await startTurn(program, threads[0], "shell-ask: echo a ;; say: answered");
+    const first = await program.nextOf("item/commandExecution/requestApproval");
+    const long = await startTurn(program, threads[1], "slow: 600x50ms tick");
+    await rotate(world);
+    await program.nextOf("warning", (params) => at(params, "threadId") === null);
+    // The successor asks too, under an id that the old one has used as well.
+    const newThread = await startThread(program);
+    const third = await startTurn(program, newThread, "shell-ask: echo b ;; say: answered b");
+    const second = await program.nextOf("item/commandExecution/requestApproval");
+    expect(second["id"]).not.toBe(first["id"]);
+    program.send({ id: second["id"] ?? null, result: { decision: "accept" } });
+    program.send({ id: first["id"] ?? null, result: { decision: "accept" } });
+    expect(await endOf(program, third)).toMatchObject({ status: "completed" });
+    expect(await endOf(program, asking)).toMatchObject({ status: "completed" });
+    await program.request("turn/interrupt", { threadId: threads[1], turnId: long });
+    expect(await endOf(program, long)).toMatchObject({ status: "interrupted" });
+  });
+
+  test("F29: no turn is lost while brokers rotate", { timeout: LIMIT_MS }, async () => {
+    await using world = await makeWorld();
+    await using program = start(world);
+    await program.initialize();
+    const rotating = new AbortController();
+    const ends: unknown[] = [];
+    const worker = async (name: string): Promise<void> => {
+      const threadId = await startThread(program);
+      for (let i = 0; !rotating.signal.aborted; i += 1) {
+        const turn = await endOf(program, await startTurn(program, threadId, `say: ${name} ${i}`));
+        ends.push(at(turn, "status"));
+        expect(messagesIn(program, threadId).at(-1)).toBe(`${name} ${i}`);
+      }
+    };
+    const first = ["a", "b", "c"].map(worker);
+    await eventually(() => ends.length > 6, "every thread has had a turn", WAIT_MS);
+    for (let round = 0; round < 4; round += 1) await rotate(world);
+    rotating.abort();
+    await Promise.all(first);
+    expect(new Set(ends)).toEqual(new Set(["completed"]));
+    await eventually(() => livingBrokers(world.stateDir).length === 1, "the older ones end");
+  });
+});
+
+describe("proxy: the broker is lost under it", { timeout: LIMIT_MS }, () => {
+  test.each(["broker", "appServer"] as const)(
+    "F42: the %s is killed: what was asked is answered, the turn ends, the thread goes on",
+    async (which) => {
+      await using world = await makeWorld();
+      await using program = start(world);
+      await program.initialize();
+      const threadId = await startThread(program);
+      await endOf(program, await startTurn(program, threadId, "say: before"));
+      const turnId = await startTurn(program, threadId, "hold: for ever");
+      await eventually(() => world.model.requests.inFlight === 1, "the turn runs");
+      const [record] = livingBrokers(world.stateDir);
+      const asked = program.ask("command/exec", {
+        command: ["sleep", "60"],
+        sandboxPolicy: { type: "dangerFullAccess" },
+      });
+      const pid = record?.[which]?.pid ?? 0;
+      process.kill(pid, "SIGKILL");
+      expect(await asked).toMatchObject({
+        error: { data: { kind: expect.any(String) as string } },
+      });
+      const end = await endOf(program, turnId);
+      expect(end).toMatchObject({
+        status: "interrupted",
+        error: { message: expect.stringContaining("lost") as string },
+      });
+      await program.nextOf("warning", (params) => at(params, "threadId") === null);
+      const next = await startTurn(program, threadId, "say: and on");
+      expect(await endOf(program, next)).toMatchObject({ status: "completed" });
+      expect(messagesIn(program, threadId)).toEqual(["before", "and on"]);
+    },
+  );
+
+  test("a thread that nothing is kept of is closed, and its turn fails", async () => {
+    await using world = await makeWorld();
+    await using program = start(world);
+    await program.initialize();
+    const threadId = await startThread(program, { ephemeral: true });
+    const turnId = await startTurn(program, threadId, "hold: for ever");
+    await eventually(() => world.model.requests.inFlight === 1, "the turn runs");
+    process.kill(livingBrokers(world.stateDir)[0]?.broker.pid ?? 0, "SIGKILL");
+    await program.nextOf("thread/closed", (params) => at(params, "threadId") === threadId);
+    expect(await endOf(program, turnId)).toMatchObject({ status: "failed" });
+  });
+
+  test("one that was stopped is not started again: the proxy ends with the reason", async () => {
+    await using world = await makeWorld();
+    await using program = start(world);
+    await program.initialize();
+    await cli(world, ["stop"]);
+    expect((await program.ended()).code).toBe(4);
+    expect(program.stderr).toContain("stopped");
+    expect(livingBrokers(world.stateDir)).toEqual([]);
+  });
+});
+
+describe("proxy: without a broker", { timeout: LIMIT_MS }, () => {
+  test("says why, answers `initialize` with it, and ends", async () => {
+    await using world = await makeWorld({ codex: "/nowhere/codex" });
+    await using program = start(world);
+    expect((await program.ended()).code).toBe(3);
+    expect(program.stderr).toContain("/nowhere/codex");
+  });
+
+  test("settings for one program alone are refused, with what to do instead", async () => {
+    await using world = await makeWorld();
+    const refused = await cli(world, ["proxy", "--", "app-server", "-c", "model=x"]);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain("config.toml");
+    expect(livingBrokers(world.stateDir)).toEqual([]);
+  });
+});

@@ -1,0 +1,227 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test, vi } from "vitest";
+import { guardAgainstLeaks } from "../support/leak-guard.ts";
+import { mcpServerTable } from "../support/mcp-server.ts";
+import { makeWorld, type World } from "../support/world.ts";
+import type { Program } from "./program.ts";
+import { CTRL_C, noTerminal, startOnTerminal } from "./pty.ts";
+import { Screen } from "./screen.ts";
+
+guardAgainstLeaks();
+
+// Each begins with the start of a broker, and some ask more than once.
+vi.setConfig({ testTimeout: 60_000 });
+
+const asking = { approvalPolicy: "on-request", sandboxMode: "workspace-write" } as const;
+const withTools = { ...asking, tables: mcpServerTable("notes") };
+const CHOICES = /\? a accept once · s for the session · d decline · c cancel the turn/;
+
+function run(world: World, prompt: string, options: readonly string[] = []): Program {
+  return startOnTerminal(world, ["run", ...options, prompt], { columns: 100 });
+}
+
+/** Types once the prompt stands there, and hears nothing that stood there before. */
+async function answer(program: Program, prompt: RegExp, keys: string): Promise<void> {
+  await program.shows(prompt, "stdout");
+  program.child.stdin.write(keys);
+}
+
+async function screenOf(program: Program): Promise<{ code: number | null; lines: string[] }> {
+  const { code, stdout } = await program.ended;
+  const screen = new Screen(100);
+  screen.write(stdout);
+  return { code, lines: screen.lines };
+}
+
+describe.skipIf(noTerminal !== undefined)(`run asks (${noTerminal ?? "on a terminal"})`, () => {
+  test("F65: before a command: what, where and why; one key accepts", async () => {
+    await using world = await makeWorld({ config: asking });
+    const program = run(world, "shell-ask: echo yes > asked ;; say: fine");
+    await answer(program, CHOICES, "a");
+    const { code, lines } = await screenOf(program);
+    expect(code).toBe(0);
+    const at = lines.indexOf("? Codex wants to run a command");
+    expect(lines.slice(at, at + 6)).toEqual([
+      "? Codex wants to run a command",
+      "│ echo yes > asked",
+      `│ in ${world.workspace}`,
+      "│ because: the script asks for it",
+      "✓ accepted: run echo yes > asked",
+      expect.stringMatching(/^✓ echo yes > asked {2}exit 0/) as string,
+    ]);
+    expect(lines.join("\n")).not.toMatch(CHOICES);
+    expect(readFileSync(join(world.workspace, "asked"), "utf8")).toBe("yes\n");
+  });
+
+  test("F65: declined, the turn goes on; cancelled, it ends", async () => {
+    await using world = await makeWorld({ config: asking });
+    const declining = run(world, "shell-ask: echo no > asked ;; say: fine");
+    await answer(declining, CHOICES, "d");
+    const declined = await screenOf(declining);
+    expect(declined.code).toBe(0);
+    expect(declined.lines).toContain("⊘ declined: run echo no > asked");
+    const cancelling = run(world, "shell-ask: echo no > asked ;; say: fine");
+    await answer(cancelling, CHOICES, "c");
+    expect((await screenOf(cancelling)).code).toBe(130);
+    expect(existsSync(join(world.workspace, "asked"))).toBe(false);
+  });
+
+  test("F65: for the session, the same is not asked again", async () => {
+    await using world = await makeWorld({ config: asking });
+    const program = run(world, "shell-ask: echo yes ;; shell-ask: echo yes ;; say: fine");
+    await answer(program, CHOICES, "s");
+    const { code, lines } = await screenOf(program);
+    expect(code).toBe(0);
+    expect(lines.filter((line) => line.startsWith("✓ echo yes  exit 0"))).toHaveLength(2);
+  });
+
+  test("F65: before a change of files, with the change", async () => {
+    await using world = await makeWorld({ config: asking });
+    const patch = ["*** Begin Patch", "*** Add File: new.txt", "+hello", "+you", "*** End Patch"];
+    const shell = `shell: apply_patch <<'EOT'\n${patch.join("\n")}\nEOT`;
+    const program = run(world, `${shell} ;; say: fine`, ["--approval", "untrusted"]);
+    await answer(program, CHOICES, "a");
+    const { code, lines } = await screenOf(program);
+    expect(code).toBe(0);
+    const at = lines.indexOf("? Codex wants to change files");
+    expect(lines.slice(at + 1, at + 4)).toEqual([
+      `│ add ${world.workspace}/new.txt`.slice(0, 99),
+      "│ +hello",
+      "│ +you",
+    ]);
+    expect(program.stdout).toContain("\u001b[32m+hello");
+    expect(readFileSync(join(world.workspace, "new.txt"), "utf8")).toBe("hello\nyou\n");
+  });
+
+  test("a long change is cut, and shown whole on demand", async () => {
+    await using world = await makeWorld({ config: asking });
+    const added = Array.from({ length: 50 }, (_none, index) => `+row ${index + 1}`);
+    const patch = ["*** Begin Patch", "*** Add File: new.txt", ...added, "*** End Patch"];
+    const shell = `shell: apply_patch <<'EOT'\n${patch.join("\n")}\nEOT`;
+    const program = run(world, `${shell} ;; say: fine`, ["--approval", "untrusted"]);
+    await answer(program, /w show 11 more lines/, "w");
+    await answer(program, /row 50[^]*c cancel the turn/, "d");
+    const { lines } = await screenOf(program);
+    const shown = lines.filter((line) => line.startsWith("│ +row "));
+    expect(shown).toEqual(added.map((line) => `│ ${line}`));
+  });
+
+  test("S11: before the call of an MCP tool; for the session, the next one is not asked about", async () => {
+    await using world = await makeWorld({ config: withTools });
+    const call = (text: string): string => `tool: note {"text":"${text}"}`;
+    const program = run(world, `${call("one")} ;; ${call("two")}`);
+    await answer(program, /a accept once · s for the session · d decline · c cancel/, "s");
+    const { code, lines } = await screenOf(program);
+    expect(code).toBe(0);
+    const at = lines.indexOf("? Codex wants to call an MCP tool");
+    expect(lines.slice(at + 1, at + 5)).toEqual([
+      "│ notes / note",
+      "│ {",
+      '│   "text": "one"',
+      "│ }",
+    ]);
+    expect(lines.join("\n")).toContain("noted: two");
+  });
+
+  test("F65: an MCP server gets the form filled in that it asks for", async () => {
+    await using world = await makeWorld({ config: withTools });
+    const form = {
+      message: "Who are you?",
+      requestedSchema: {
+        type: "object",
+        required: ["name"],
+        properties: {
+          name: { type: "string", title: "Name", minLength: 2 },
+          size: { type: "string", enum: ["s", "l"], enumNames: ["Small", "Large"] },
+        },
+      },
+    };
+    const program = run(world, `tool: ask ${JSON.stringify({ form })}`);
+    await answer(program, /\? a answer · d decline · c cancel/, "a");
+    await answer(program, /\? Name:/, "B\r");
+    await answer(program, /Name – at least 2 characters:/, "Bxo\u007f\u007fob\r");
+    await answer(program, /size \(may be left out\):/, "2\r");
+    const { code, lines } = await screenOf(program);
+    expect(code).toBe(0);
+    const text = lines.join("\n");
+    expect(text).toContain("│ notes: Who are you?");
+    expect(text).toContain("│ 2 Large");
+    expect(text).toContain('"content":{"name":"Bob","size":"l"}');
+  });
+
+  test("F65: a question with options is answered by its number", async () => {
+    const config = { ...asking, features: ["default_mode_request_user_input"] };
+    await using world = await makeWorld({ config });
+    const options = ["One", "Two"].map((label) => ({ label, description: `the ${label}` }));
+    const question = { id: "q", header: "Pick", question: "Which?", options };
+    const program = run(
+      world,
+      `tool: request_user_input ${JSON.stringify({ questions: [question] })}`,
+    );
+    await answer(program, /\? 1-2 choose/, "2");
+    const { code, lines } = await screenOf(program);
+    expect(code).toBe(0);
+    const at = lines.indexOf("? Codex asks: Pick");
+    expect(lines.slice(at + 1, at + 4)).toEqual([
+      "│ Which?",
+      "│ 1 One – the One",
+      "│ 2 Two – the Two",
+    ]);
+    expect(lines.join("\n")).toContain('{"answers":{"q":{"answers":["Two"]}}}');
+  });
+
+  test("F93: what was typed before the question stood there is no answer", async () => {
+    await using world = await makeWorld({ config: asking });
+    const program = run(world, "hold: gate ;; shell-ask: echo no ;; say: fine");
+    await program.shows(/mock-model/, "stdout");
+    program.child.stdin.write("aaaa");
+    world.model.release("gate");
+    await answer(program, CHOICES, "d");
+    expect((await screenOf(program)).lines).toContain("⊘ declined: run echo no");
+  });
+
+  test("Ctrl-C at a question interrupts the turn", async () => {
+    await using world = await makeWorld({ config: asking });
+    const program = run(world, "shell-ask: echo no ;; say: fine");
+    await answer(program, CHOICES, CTRL_C);
+    const { code, lines } = await screenOf(program);
+    expect(code).toBe(130);
+    expect(lines).toContain("? Not asked any more");
+    expect(lines).toContain("codex-broker: The turn was interrupted.");
+  });
+
+  test("F65: what another session has answered is not asked any more", async () => {
+    await using world = await makeWorld({ config: asking });
+    const program = run(world, "shell-ask: echo theirs ;; say: fine");
+    await program.shows(CHOICES, "stdout");
+    await using client = await world.connect();
+    client.onQuestion(() => ({ decision: "accept" }));
+    const { turns } = await client.request("broker/turns", {});
+    await client.request("thread/resume", {
+      threadId: turns[0]?.threadId ?? "",
+      excludeTurns: true,
+    });
+    const { code, lines } = await screenOf(program);
+    expect(code).toBe(0);
+    expect(lines).toContain("? Not asked any more");
+    expect(lines.join("\n")).toMatch(/✓ echo theirs {2}exit 0/);
+  });
+
+  test("F93: a command cannot move the cursor or hide what it is", async () => {
+    await using world = await makeWorld({ config: asking });
+    const program = run(world, "shell-ask: echo \u001b[2J\u202ex ;; say: fine");
+    await answer(program, CHOICES, "d");
+    const { lines } = await screenOf(program);
+    expect(lines).toContain("│ echo \\x1b[2J\\u202ex");
+  });
+
+  test("F65: --approve answers instead of a person", async () => {
+    await using world = await makeWorld({ config: asking });
+    const program = run(world, "shell-ask: echo no ;; say: fine", ["--approve", "none"]);
+    const { code, lines } = await screenOf(program);
+    expect(code).toBe(0);
+    expect(lines).toContain("⊘ declined: run echo no");
+    expect(program.stdout).not.toMatch(CHOICES);
+  });
+});

@@ -1,0 +1,155 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { viewJobs, type JobView } from "../../src/client/job-list.ts";
+import type { BrokerClient } from "../../src/index.ts";
+import { resolveScope } from "../../src/lifecycle/scope.ts";
+import { eventually } from "../support/eventually.ts";
+import { guardAgainstLeaks } from "../support/leak-guard.ts";
+import { livingBrokers } from "../support/stop-brokers.ts";
+import { makeWorld, type World } from "../support/world.ts";
+
+guardAgainstLeaks();
+
+function scopeDir({ workspace, env }: World): string {
+  return resolveScope({ cwd: workspace, env }).directory;
+}
+
+async function view(world: World, id: string): Promise<JobView | undefined> {
+  return (await viewJobs(scopeDir(world))).find((one) => one.id === id);
+}
+
+async function startJob(client: BrokerClient, prompt: string): Promise<string> {
+  return (await client.request("broker/job/start", { prompt })).job;
+}
+
+async function untilState(world: World, id: string, state: JobView["state"]): Promise<JobView> {
+  let last: JobView | undefined;
+  await eventually(async () => {
+    last = await view(world, id);
+    return last?.state === state;
+  }, `job ${id} is ${state}`);
+  return last!;
+}
+
+describe("a job", () => {
+  test("F28 F37 F58: goes on when whoever started it has gone, and its result stays", async () => {
+    await using world = await makeWorld();
+    const client = await world.connect();
+    const id = await startJob(client, "slow: 20x50ms tick ;; say: the result");
+    client.close();
+    expect((await view(world, id))?.state).toBe("running");
+    const ended = await untilState(world, id, "completed");
+    expect(ended).toMatchObject({ job: { end: { message: "the result" } } });
+  });
+
+  test("F60: has on record what was asked, what became of it, and where", async () => {
+    await using world = await makeWorld();
+    await using client = await world.connect();
+    const id = await startJob(client, "say: done");
+    const ended = await untilState(world, id, "completed");
+    expect(ended).toMatchObject({
+      job: {
+        epoch: client.epoch,
+        instance: client.instance,
+        request: { prompt: "say: done", threadId: null, sandbox: null },
+        resolved: { model: "mock-model", cwd: world.workspace, approvalPolicy: "never" },
+      },
+    });
+  });
+
+  test("F29: runs to its end in the older broker when that is replaced", async () => {
+    await using world = await makeWorld();
+    const client = await world.connect();
+    const id = await startJob(client, "slow: 30x50ms tick ;; say: not cut");
+    client.close();
+    (await world.connect({ replace: true })).close();
+    expect((await view(world, id))?.state).toBe("running");
+    expect(await untilState(world, id, "completed")).toMatchObject({
+      job: { end: { message: "not cut" } },
+    });
+    await eventually(() => livingBrokers(world.stateDir).length === 1, "the older broker ends");
+  });
+
+  test("F54: is lost, and not running, when its broker was killed", async () => {
+    await using world = await makeWorld();
+    const client = await world.connect();
+    const id = await startJob(client, "hold");
+    const { pid } = await client.status();
+    process.kill(pid, "SIGKILL");
+    await client.closed;
+    const lost = await untilState(world, id, "lost");
+    expect(lost).toMatchObject({ why: expect.stringContaining("epoch 1") as string });
+    // Its thread can be continued.
+    await using next = await world.connect();
+    const threadId = lost.state === "lost" ? lost.job.threadId! : "";
+    const { message } = await next.runTurn({ threadId, prompt: "say: continued" }).result;
+    expect(message).toBe("continued");
+  });
+
+  test("F54: is lost with the reason when its app-server was killed", async () => {
+    await using world = await makeWorld();
+    const client = await world.connect();
+    const id = await startJob(client, "hold");
+    const { appServer } = await client.status();
+    process.kill(appServer.pid!, "SIGKILL");
+    expect(await untilState(world, id, "lost")).toMatchObject({
+      job: { end: { outcome: "lost", error: { kind: "turnLost" } } },
+    });
+  });
+
+  test("F62 F64: cancelled is said when the turn has ended, and the job knows who ended it", async () => {
+    await using world = await makeWorld();
+    await using client = await world.connect();
+    const job = await startJob(client, "shell: sleep 60");
+    expect(await client.request("broker/job/cancel", { job })).toEqual({
+      job,
+      outcome: "cancelled",
+    });
+    expect((await view(world, job))?.state).toBe("cancelled");
+    expect((await client.request("broker/turns", {})).turns).toEqual([]);
+  });
+
+  test("is ended by its own time limit", async () => {
+    await using world = await makeWorld();
+    await using client = await world.connect();
+    const { job } = await client.request("broker/job/start", { prompt: "hold", timeoutMs: 300 });
+    await untilState(world, job, "timedOut");
+  });
+
+  test("that could not begin is refused with the reason, and leaves nothing", async () => {
+    await using world = await makeWorld();
+    await using client = await world.connect();
+    await expect(
+      client.request("broker/job/start", { prompt: "say: x", threadId: "no-such-thread" }),
+    ).rejects.toThrow();
+    await expect(client.request("broker/job/start", { prompt: "" })).rejects.toMatchObject({
+      kind: "invalidRequest",
+    });
+    expect(readdirSync(join(scopeDir(world), "jobs"))).toEqual([]);
+  });
+
+  test(
+    "F55: two hundred, started by twenty clients at once: none is lost, none doubled",
+    { timeout: 120_000 },
+    async () => {
+      await using world = await makeWorld();
+      const clients = await Promise.all(Array.from({ length: 20 }, () => world.connect()));
+      const started = await Promise.all(
+        clients.flatMap((client, c) =>
+          Array.from({ length: 10 }, (_, i) => startJob(client, `say: ${c}/${i}`)),
+        ),
+      );
+      for (const client of clients) client.close();
+      await eventually(
+        async () => (await viewJobs(scopeDir(world))).every(({ state }) => state === "completed"),
+        "all have completed",
+        90_000,
+      );
+      const views = await viewJobs(scopeDir(world));
+      expect(new Set(views.map(({ id }) => id))).toEqual(new Set(started));
+      const messages = views.map((one) => ("job" in one ? one.job.end?.message : undefined));
+      expect(new Set(messages).size).toBe(200);
+    },
+  );
+});

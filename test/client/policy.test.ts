@@ -1,0 +1,170 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { serverRequests } from "../../src/app-server/generated/methods.ts";
+import type { v2 } from "../../src/app-server/generated/index.ts";
+import {
+  answerByPolicy,
+  approvalPolicyThatAsks,
+  type AllowRule,
+  type Policy,
+  type PolicyQuestion,
+} from "../../src/client/policy.ts";
+
+const COMMAND = "item/commandExecution/requestApproval";
+const FILES = "item/fileChange/requestApproval";
+const ELICITATION = "mcpServer/elicitation/request";
+
+const allow = (...rules: AllowRule[]): Policy => ({ allow: rules });
+const EVERYTHING = allow(
+  { kind: "command", prefix: ["npm"] },
+  { kind: "fileChange" },
+  { kind: "mcpToolCall", server: "notes" },
+);
+
+function command(text: unknown, more: object = {}): PolicyQuestion {
+  const params = { kind: "command", threadId: "t", turnId: "u", itemId: "i", command: text };
+  return { method: COMMAND, params: { ...params, ...more }, item: undefined };
+}
+
+const change: v2.ThreadItem = { type: "fileChange", id: "i", changes: [], status: "inProgress" };
+
+function files(more: object = {}, item: v2.ThreadItem | undefined = change): PolicyQuestion {
+  return { method: FILES, params: { itemId: "i", reason: null, grantRoot: null, ...more }, item };
+}
+
+function call(more: object = {}): v2.ThreadItem {
+  const item = { type: "mcpToolCall", id: "c", server: "notes", tool: "note", arguments: {} };
+  return { ...item, readOnlyHint: null, ...more } as v2.ThreadItem;
+}
+
+function toolCall(more: object = {}, item: v2.ThreadItem | undefined = call()): PolicyQuestion {
+  const params = {
+    serverName: "notes",
+    mode: "form",
+    message: "Allow it?",
+    requestedSchema: { type: "object", properties: {} },
+    _meta: { codex_approval_kind: "mcp_tool_call", tool_name: "note", tool_params: {} },
+  };
+  return { method: ELICITATION, params: { ...params, ...more }, item };
+}
+
+describe("F93: a policy allows exactly what it names", () => {
+  test("a command by the words that it begins with", () => {
+    const policy = allow({ kind: "command", prefix: ["npm", "test"] });
+    const asked = (text: string): unknown => answerByPolicy(policy, command(text));
+    expect(asked("/bin/bash -lc 'npm test --silent'")).toEqual({ decision: "accept" });
+    expect(asked("npm test")).toEqual({ decision: "accept" });
+    for (const other of ["npm", "npm run test", "npm tests", "xnpm test", "npm 'test x'"]) {
+      expect(asked(other)).toBeUndefined();
+    }
+  });
+
+  test("no command that is more than words, whatever it begins with", () => {
+    for (const more of ["; x", "&& x", "| x", "$(x)", "`x`", "> x", "< x", "\nx", "& x", "\\"]) {
+      for (const text of [`npm test ${more}`, `/bin/bash -lc 'npm test ${more}'`]) {
+        expect(answerByPolicy(EVERYTHING, command(text))).toBeUndefined();
+      }
+    }
+  });
+
+  test.each([
+    ["input for a running program", { kind: "writeStdin" }],
+    ["network access", { networkApprovalContext: { host: "x", protocol: "https" } }],
+    ["further permissions", { additionalPermissions: { network: { enabled: true } } }],
+    ["a question that offers no plain yes", { availableDecisions: ["cancel"] }],
+    ["no command", { command: null }],
+    ["a command that is no text", { command: ["npm"] }],
+  ])("%s is not a command", (_what, more) => {
+    expect(answerByPolicy(EVERYTHING, command("npm test", more))).toBeUndefined();
+  });
+
+  test("a rule without words allows no command", () => {
+    const policy = allow({ kind: "command", prefix: [] });
+    expect(answerByPolicy(policy, command("npm test"))).toBeUndefined();
+  });
+
+  test("changes of files, but no root to write under", () => {
+    expect(answerByPolicy(EVERYTHING, files())).toEqual({ decision: "accept" });
+    expect(answerByPolicy(EVERYTHING, files({ grantRoot: "/" }))).toBeUndefined();
+    expect(answerByPolicy(EVERYTHING, { ...files(), item: undefined })).toBeUndefined();
+    expect(answerByPolicy(EVERYTHING, files({}, call()))).toBeUndefined();
+  });
+});
+
+describe("S11: the approval of a tool call", () => {
+  const accepted = { action: "accept", content: null, _meta: null };
+
+  test("is accepted for the server, and for the tool if one is named", () => {
+    expect(answerByPolicy(EVERYTHING, toolCall())).toEqual(accepted);
+    const named = (tool: string): Policy => allow({ kind: "mcpToolCall", server: "notes", tool });
+    expect(answerByPolicy(named("note"), toolCall())).toEqual(accepted);
+    expect(answerByPolicy(named("hang"), toolCall())).toBeUndefined();
+    const other = allow({ kind: "mcpToolCall", server: "other" });
+    expect(answerByPolicy(other, toolCall())).toBeUndefined();
+  });
+
+  const meta = { codex_approval_kind: "mcp_tool_call", tool_name: "note", tool_params: {} };
+  test.each<[string, object, v2.ThreadItem | undefined]>([
+    ["is not marked as one", { _meta: { ...meta, codex_approval_kind: "other" } }, call()],
+    ["has no mark at all", { _meta: null }, call()],
+    ["is of a call that Codex has not announced", {}, undefined],
+    ["is of another server's call", {}, call({ server: "other" })],
+    ["says that it is of another server", { serverName: "other" }, call()],
+    ["names another tool than Codex", { _meta: { ...meta, tool_name: "hang" } }, call()],
+    ["is of another tool than it says", {}, call({ tool: "hang" })],
+    ["is about a tool that Codex does not ask about", {}, call({ readOnlyHint: true })],
+    ["asks for data", { requestedSchema: { properties: { name: {} } } }, call()],
+    ["has no form", { requestedSchema: null }, call()],
+    ["is a form that is not known", { mode: "openai/form" }, call()],
+    ["sends to a page", { mode: "url" }, call()],
+    ["is about something else", {}, change],
+  ])("is none if it %s", (_why, more, item) => {
+    expect(answerByPolicy(EVERYTHING, { ...toolCall(more), item })).toBeUndefined();
+  });
+});
+
+test("F65 F93: nothing else is ever accepted, and an empty policy accepts nothing", () => {
+  const allowable = new Set([COMMAND, FILES, ELICITATION]);
+  for (const method of [...Object.keys(serverRequests), "item/newThing/requestApproval"]) {
+    if (allowable.has(method)) continue;
+    for (const { params, item } of [command("npm test"), files(), toolCall()]) {
+      expect(answerByPolicy(EVERYTHING, { method, params, item })).toBeUndefined();
+    }
+  }
+  for (const question of [command("npm test"), files(), toolCall()]) {
+    expect(answerByPolicy(allow(), question)).toBeUndefined();
+  }
+  fc.assert(
+    fc.property(fc.constantFrom(...allowable), fc.anything(), (method, params) => {
+      expect(answerByPolicy(EVERYTHING, { method, params, item: undefined })).toBeUndefined();
+    }),
+  );
+});
+
+describe("S11: the approval policy under which Codex asks about tools", () => {
+  const tools = allow({ kind: "mcpToolCall", server: "notes" });
+  const workspaceWrite = { type: "workspaceWrite" } as v2.SandboxPolicy;
+  const under = (approvalPolicy: v2.AskForApproval, sandbox = workspaceWrite): unknown =>
+    approvalPolicyThatAsks(tools, { approvalPolicy, sandbox });
+
+  test("asks about nothing else where Codex asked about nothing", () => {
+    const granular = {
+      sandbox_approval: false,
+      rules: false,
+      skill_approval: false,
+      request_permissions: false,
+      mcp_elicitations: true,
+    };
+    expect(under("never")).toEqual({ granular });
+    expect(under({ granular: { ...granular, mcp_elicitations: false } })).toEqual({ granular });
+    expect(under({ granular })).toBeUndefined();
+  });
+
+  test("is left alone where it asks anyway, where nothing needs leave, and without such a rule", () => {
+    expect(under("on-request")).toBeUndefined();
+    expect(under("untrusted")).toBeUndefined();
+    expect(under("never", { type: "dangerFullAccess" })).toBeUndefined();
+    const thread = { approvalPolicy: "never", sandbox: workspaceWrite } as const;
+    expect(approvalPolicyThatAsks(allow({ kind: "fileChange" }), thread)).toBeUndefined();
+  });
+});
