@@ -28,8 +28,7 @@ export interface Row {
 
 export interface Benchmark {
   readonly name: string;
-  /** Why it cannot be measured here; undefined when it can. */
-  readonly unable?: () => string | undefined;
+
   run(bench: Bench): Promise<readonly Row[]>;
 }
 

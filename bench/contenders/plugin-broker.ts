@@ -57,7 +57,7 @@ export function pluginBroker(program: string): Contender {
           brokers: [pid],
           appServers: [
             ...withDescendants([pid]).filter((each) => each !== pid),
-            ...elsewhere.map((one) => one.pid),
+            ...elsewhere.flatMap((one) => one.pids()),
           ],
         }),
         async [Symbol.asyncDispose]() {

@@ -7,7 +7,8 @@ import { lineClient } from "./line-client.ts";
 
 export interface PrivateAppServer {
   readonly client: Client;
-  readonly pid: number;
+  /** Empty when it has ended. */
+  pids(): number[];
   close(): Promise<void>;
 }
 
@@ -20,7 +21,8 @@ export async function startPrivately(ground: Ground): Promise<PrivateAppServer> 
   });
   const client = lineClient(child.stdout, child.stdin, () => child.stdin.end());
   await client.initialize();
-  return { client, pid: child.pid ?? 0, close: () => ended(child, () => child.stdin.end()) };
+  const pids = (): number[] => (child.exitCode === null ? [child.pid ?? 0] : []);
+  return { client, pids, close: () => ended(child, () => child.stdin.end()) };
 }
 
 export const privateStdio: Contender = {
@@ -34,7 +36,7 @@ export const privateStdio: Contender = {
         started.push(one);
         return one.client;
       },
-      processes: () => ({ brokers: [], appServers: started.map(({ pid }) => pid) }),
+      processes: () => ({ brokers: [], appServers: started.flatMap((one) => one.pids()) }),
       async [Symbol.asyncDispose]() {
         await Promise.all(started.map((one) => one.close()));
       },
