@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import type { Duplex } from "node:stream";
 import { BrokerError, messageOf } from "../base/errors.ts";
@@ -33,7 +33,7 @@ export async function spawnBroker(
   const outcome = deferred<StartReport>();
   let child: ChildProcess | undefined;
   try {
-    child = launch(order, logPath, env);
+    child = await launch(order, logPath, env);
     trace("debug", "broker.spawned", { epoch: order.claim.epoch, pid: child.pid });
     child.once("error", outcome.reject);
     child.once("exit", (code, signal) => outcome.reject(endedWithoutWord(code, signal, logPath)));
@@ -53,7 +53,13 @@ export async function spawnBroker(
   }
 }
 
-function launch(order: StartOrder, logPath: string, env: NodeJS.ProcessEnv): ChildProcess {
+async function launch(
+  order: StartOrder,
+  logPath: string,
+  env: NodeJS.ProcessEnv,
+): Promise<ChildProcess> {
+  // Most who ask find a broker, and need not load it.
+  const { spawn } = await import("node:child_process");
   const log = openSync(logPath, "a", 0o600);
   try {
     const { scope, claim } = order;

@@ -1,7 +1,7 @@
 import { EXIT, type ExitCode } from "../../base/errors.ts";
 import { connectBroker } from "../../client/connect.ts";
 import { clientInfo, wantedScope, wantedStart } from "../workspace/wanted.ts";
-import type { envOptions } from "../commands.ts";
+import type { envOptions } from "../quick-commands.ts";
 import type { Given } from "../line/given.ts";
 import { out } from "../output/output.ts";
 
