@@ -234,9 +234,6 @@ export class Upstream {
   #remove(id: RawId, pending: Pending): void {
     this.#pending.delete(id);
     this.#leaveWindow(pending);
-    if (this.#pending.size > 0) return;
-    clearInterval(this.#sweep);
-    this.#sweep = undefined;
     if (this.outstanding === 0) this.#events.onAllAnswered();
   }
 
@@ -246,8 +243,13 @@ export class Upstream {
     this.#window.release();
   }
 
-  /** One timer for all requests: none per message. */
+  /** One timer for all requests, until it finds none: none per message, and none while nothing is to do. */
   #sweepOverdue(): void {
+    if (this.#pending.size === 0) {
+      clearInterval(this.#sweep);
+      this.#sweep = undefined;
+      return;
+    }
     const now = monotonicMs();
     const heard = now - (this.#lastAnswerAt ?? 0) < HEARD_WITHIN_MS;
     let overdue = false;
