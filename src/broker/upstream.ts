@@ -27,6 +27,8 @@ const OVERLOADED = -32_001;
 export interface UpstreamEvents {
   onNotification(frame: NotificationFrame): void;
   onServerRequest(frame: RequestFrame): void;
+  /** A request leaves, and none was outstanding. */
+  onWork(): void;
   /** No request is outstanding any more. */
   onAllAnswered(): void;
   /** Requests wait for answers, and nothing at all has been answered for a while. */
@@ -206,6 +208,7 @@ export class Upstream {
   #dispatch(pending: Pending): void {
     const id = String(this.#nextId++);
     pending.sentAt = monotonicMs();
+    if (this.#pending.size === 0) this.#events.onWork();
     this.#pending.set(id, pending);
     this.#send?.(pending.line(id));
     this.#sweep ??= setInterval(() => this.#sweepOverdue(), SWEEP_EVERY_MS);

@@ -51,6 +51,7 @@ export class Bench {
     onThreadEvent: () => {},
     onTurnLost: () => {},
     onCommandStarted: () => void (this.calls.commandStarted += 1),
+    onWork: () => {},
     onAllAnswered: () => void (this.calls.allAnswered += 1),
     onSilence: () => void (this.calls.silence += 1),
   });
