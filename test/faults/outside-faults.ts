@@ -4,6 +4,7 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { pause } from "../../src/base/deadline.ts";
+import { errnoOf } from "../../src/base/errors.ts";
 import { epochPath } from "../../src/lifecycle/epoch-file.ts";
 import { eventually } from "../support/eventually.ts";
 import { makeFakeCodex, type FakeBehaviour } from "../support/fake-codex.ts";
@@ -145,9 +146,9 @@ const removed: readonly Fault[] = [
     removals,
     "state directory",
     CRASHED,
-    (stage) => {
-      // Its broker may write to its log meanwhile.
-      rmSync(stage.stateDir, { recursive: true, maxRetries: 20 });
+    async (stage) => {
+      // Its broker may write there meanwhile, into a directory that had been emptied.
+      await eventually(() => isRemoved(stage.stateDir), "the state directory is removed");
     },
     { shortWhen: "idle" },
   ),
@@ -173,6 +174,16 @@ const workspace: readonly Fault[] = idleAndBusy(
     heal: async (stage) => execFileSyncQuietly("mkdir", stage.workspace),
   },
 );
+
+function isRemoved(directory: string): boolean {
+  try {
+    rmSync(directory, { recursive: true, force: true });
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === "ENOTEMPTY") return false;
+    throw error;
+  }
+}
 
 async function execFileSyncQuietly(program: string, ...args: string[]): Promise<void> {
   execFileSync(program, args, { stdio: "pipe" });
