@@ -308,8 +308,7 @@ export const requirements: readonly Requirement[] = [
     id: "F35",
     title: "Each event reaches the clients of its thread and no other",
     source: "openai/codex-plugin-cc#36, openai/codex-plugin-cc#328, openai/codex#32789",
-    state: "partly",
-    note: "Proven with sub-agents that a scripted app-server tells of, not with those of the real codex.",
+    state: "closed",
   },
   {
     id: "F36",
@@ -327,8 +326,7 @@ export const requirements: readonly Requirement[] = [
     id: "F38",
     title: "A thread that nobody follows any more is released upstream",
     source: "openai/codex-plugin-cc#706, openai/codex-plugin-cc#707",
-    state: "partly",
-    note: "The threads of sub-agents go with their parent's, proven with a scripted app-server, not with the real codex.",
+    state: "closed",
   },
   {
     id: "F39",
