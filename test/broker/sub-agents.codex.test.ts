@@ -42,9 +42,10 @@ test("F35: what a sub-agent does reaches those who hear the turn that it serves,
   const turn = one.runTurn({
     prompt: withSubAgent("slow: 5x20ms child", "hold: child ;; say: done"),
   });
-  for await (const event of turn)
+  for await (const event of turn) {
     if (event.type === "thread.started") own.push(event.threadId);
-    else if (event.type === "item.completed") break;
+    if (event.type === "item.completed") break;
+  }
   await eventually(
     () => heard.some(({ method }) => method === "turn/completed"),
     "the sub-agent's turn ends",
