@@ -9,7 +9,7 @@ import { BROKER_BUILD, BROKER_VERSION } from "../base/version.ts";
 import { jobsDirectory } from "../jobs/job-directory.ts";
 import { listEpochs, type ServingRecord } from "../lifecycle/epoch-file.ts";
 import { Retirement } from "../lifecycle/retire.ts";
-import { findOlderTurn } from "../lifecycle/older-brokers.ts";
+import { findOlderTurn, olderBrokers } from "../lifecycle/older-brokers.ts";
 import type { StartOrder } from "../lifecycle/start-protocol.ts";
 import { chooseEndpoint } from "../os/endpoint.ts";
 import { neutralDirectory } from "../os/neutral-directory.ts";
@@ -112,6 +112,10 @@ export class Broker implements Host {
       epoch: order.claim.epoch,
       instance: this.#record.instance,
       router: this.#router,
+      living: () => {
+        const brokers = olderBrokers(order.scope.directory, Number.POSITIVE_INFINITY);
+        return new Set(brokers.map(({ instance }) => instance));
+      },
       codexVersion: () => this.#appServer?.version ?? null,
       onStuck: (job) => {
         const reason = `the turn of job ${job} goes on though it was interrupted`;

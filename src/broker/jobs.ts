@@ -1,14 +1,15 @@
 import { BrokerError } from "../base/errors.ts";
 import { trace } from "../base/trace.ts";
 import { BROKER_VERSION } from "../base/version.ts";
-import { journalPath, removeOldJobs } from "../jobs/job-directory.ts";
+import { journalPath, removeOldJobs, setDamagedAside } from "../jobs/job-directory.ts";
 import { newJobId } from "../jobs/job-id.ts";
 import { jobRequestIn } from "../jobs/job-request.ts";
 import { Journal } from "../jobs/journal.ts";
 import { removeIfThere } from "../os/atomic-file.ts";
 import { ensurePrivateDirectory } from "../os/private-directory.ts";
-import type { JobCancelled, JobStarted, RunningJob } from "../wire/job-protocol.ts";
+import type { JobAttached, JobCancelled, JobStarted, RunningJob } from "../wire/job-protocol.ts";
 import { JobRun } from "./job-run.ts";
+import type { Peer } from "./peer.ts";
 import type { Router } from "./router.ts";
 
 export interface JobsOptions {
@@ -16,6 +17,8 @@ export interface JobsOptions {
   readonly epoch: number;
   readonly instance: string;
   readonly router: Router;
+  /** The instances of brokers that may still run jobs. */
+  readonly living: () => ReadonlySet<string>;
   readonly codexVersion: () => string | null;
   /** A turn goes on in spite of being interrupted: only with the app-server it ends. */
   readonly onStuck: (job: string) => void;
@@ -73,26 +76,45 @@ export class Jobs {
     return started;
   }
 
+  /**
+   * While the broker drains too: it is nothing new that begins.
+   *
+   * @throws BrokerError `invalidRequest` for a job that does not run here, or has no thread yet.
+   */
+  attach(id: string, peer: Peer): JobAttached {
+    const { threadId } = this.#runningJob(id).status();
+    if (threadId === null) throw new BrokerError("invalidRequest", `Job ${id} has not begun yet.`);
+    this.#options.router.attach(peer, threadId);
+    return { job: id, threadId };
+  }
+
   /** @throws BrokerError `invalidRequest` for a job that does not run here. */
   async cancel(id: string): Promise<JobCancelled> {
     const { router } = this.#options;
-    const job = this.#running.get(id);
-    if (job === undefined) {
-      throw new BrokerError("invalidRequest", `No job ${id} runs in this broker.`, {
-        hint: "See `codex-broker jobs`.",
-      });
-    }
+    const job = this.#runningJob(id);
     const outcome = await job.cancel();
     const { threadId } = job.status();
     const others = router.turns().filter((turn) => turn.threadId !== threadId);
     return { job: id, outcome, escalated: job.isStuck, otherTurns: others.length };
   }
 
+  #runningJob(id: string): JobRun {
+    const job = this.#running.get(id);
+    if (job !== undefined) return job;
+    throw new BrokerError("invalidRequest", `No job ${id} runs in this broker.`, {
+      hint: "See `codex-broker jobs`.",
+    });
+  }
+
   #ended(id: string): void {
     this.#running.delete(id);
     try {
-      const removed = removeOldJobs(this.#options.directory, Date.now());
+      const { directory, living } = this.#options;
+      const now = Date.now();
+      const removed = removeOldJobs(directory, { now, living: living() });
       if (removed.length > 0) trace("info", "jobs.removed", { jobs: removed });
+      const setAside = setDamagedAside(directory, now);
+      if (setAside.length > 0) trace("warn", "jobs.setAside", { files: setAside });
     } catch (error) {
       trace("warn", "jobs.notTidied", { error: String(error) });
     }

@@ -218,6 +218,12 @@ export class Router {
     this.#releaseUnused();
   }
 
+  /** The session hears a thread that is loaded here: first what was told of its turn, then the rest. */
+  attach(peer: Peer, threadId: string): void {
+    this.#hearing.join(peer, threadId)();
+    this.#questions.joined(peer, (each) => this.#hearing.hears(peer, each));
+  }
+
   request(peer: Peer, original: RequestFrame): void {
     const taken = takeBusyWish(original);
     if (BrokerError.is(taken)) return refuse(peer, original, taken);

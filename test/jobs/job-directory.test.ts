@@ -25,7 +25,7 @@ describe("the jobs of a scope", () => {
       ["bbbbbbbb", "read"],
       ["dddddddd", "unreadable"],
     ]);
-    removeOldJobs(dir.path, NOON + 1_000 * DAY_MS);
+    removeOldJobs(dir.path, { now: NOON + 1_000 * DAY_MS, living: new Set() });
     expect(readdirSync(dir.path).toSorted()).toEqual(["dddddddd.jsonl", "notes.txt"]);
   });
 
@@ -39,8 +39,9 @@ describe("the jobs of a scope", () => {
     write(dir.path, "cccccccc", "02");
     write(dir.path, "dddddddd", "08");
     write(dir.path, "ffffffff", "09");
-    expect(removeOldJobs(dir.path, NOON, { keptForMs: 5 * DAY_MS })).toEqual(["cccccccc"]);
-    expect(removeOldJobs(dir.path, NOON, { keptJobs: 1 })).toEqual(["dddddddd"]);
+    const retention = { now: NOON, living: new Set(["i"]) };
+    expect(removeOldJobs(dir.path, { ...retention, keptForMs: 5 * DAY_MS })).toEqual(["cccccccc"]);
+    expect(removeOldJobs(dir.path, { ...retention, keptJobs: 1 })).toEqual(["dddddddd"]);
     expect(readJobs(dir.path).map(({ id }) => id)).toEqual(["ffffffff", "bbbbbbbb"]);
   });
 });

@@ -11,9 +11,7 @@ import { runOptions } from "../commands.ts";
 import type { Given } from "../line/given.ts";
 import { failureOf, printFailure, printStacks } from "../output/failure.ts";
 import { err, out } from "../output/output.ts";
-import { Keyboard } from "../ask/keyboard.ts";
-import { Person } from "../ask/person.ts";
-import { TerminalDialogue } from "../ask/terminal-dialogue.ts";
+import { personAtTerminal } from "../ask/person-at-terminal.ts";
 import { answerAll, type Answered } from "../run/approvals.ts";
 import { refuseInBackground, runInBackground } from "../run/background.ts";
 import { Interruption } from "../run/interruption.ts";
@@ -119,9 +117,7 @@ class Run {
     if (approve !== undefined || !(display instanceof LiveReporter) || !process.stdin.isTTY) {
       return answerAll(approve === "all", onAnswer);
     }
-    const keyboard = new Keyboard(process.stdin, () => process.kill(process.pid, "SIGINT"));
-    const person = new Person(new TerminalDialogue(display, keyboard), onAnswer);
-    return async (...question) => await person.ask(...question);
+    return personAtTerminal(display, onAnswer);
   }
 
   #tell(event: TurnEvent): void {

@@ -1,48 +1,40 @@
-import { watch, type FSWatcher } from "node:fs";
-import { monotonicMs, pause } from "../../base/deadline.ts";
-import { trace } from "../../base/trace.ts";
+import { monotonicMs } from "../../base/deadline.ts";
 import { viewJobs, type JobView } from "../../client/job-list.ts";
 import { jobsDirectory, readJob } from "../../jobs/job-directory.ts";
+import { JournalWatch } from "./journal-watch.ts";
 
 /** For a broker that dies without writing anything, and where changes are not reported. */
-const ASK_EVERY_MS = 1_000;
+export const ASK_EVERY_MS = 1_000;
 
-/** Until the job has ended or is lost, or the time is up. */
+/** Until the job has ended or is lost, or the time is up. Undefined when it is not there any more. */
 export async function untilEnded(
-  scopeDir: string,
-  id: string,
+  { scopeDir, id }: Pick<JobView, "scopeDir" | "id">,
   timeoutMs = Number.POSITIVE_INFINITY,
 ): Promise<JobView | undefined> {
   const directory = jobsDirectory(scopeDir);
   const startedAt = monotonicMs();
+  const left = (): number => timeoutMs - (monotonicMs() - startedAt);
+  using changes = new JournalWatch(directory);
   for (;;) {
-    const view = (await viewJobs(scopeDir)).find((one) => one.id === id);
-    if (view?.state !== "running" && view?.state !== "unconfirmed") return view;
-    const left = timeoutMs - (monotonicMs() - startedAt);
-    if (left <= 0) return view;
-    await untilEndIsWritten(directory, id, Math.min(left, ASK_EVERY_MS));
+    const view = await viewJob(scopeDir, id);
+    if (!goesOn(view) || left() <= 0) return view;
+    const askAgainAt = monotonicMs() + Math.min(left(), ASK_EVERY_MS);
+    // The whole directory is watched, and only the end of this one is worth asking about.
+    while (monotonicMs() < askAgainAt && !hasEnd(directory, id)) {
+      await changes.change(askAgainAt - monotonicMs());
+    }
   }
 }
 
-async function untilEndIsWritten(directory: string, id: string, withinMs: number): Promise<void> {
-  const written = new AbortController();
-  const look = (): void => {
-    const reading = readJob(directory, id);
-    if (reading?.state === "read" && reading.job.end !== null) written.abort();
-  };
-  const watcher = tryToWatch(directory, look);
-  look();
-  await pause(withinMs, written.signal);
-  watcher?.close();
+export async function viewJob(scopeDir: string, id: string): Promise<JobView | undefined> {
+  return (await viewJobs(scopeDir)).find((one) => one.id === id);
 }
 
-function tryToWatch(directory: string, onChange: () => void): FSWatcher | undefined {
-  try {
-    const watcher = watch(directory, onChange);
-    watcher.on("error", (error) => trace("info", "jobs.unwatched", { error: String(error) }));
-    return watcher;
-  } catch (error) {
-    trace("info", "jobs.unwatched", { error: String(error) });
-    return undefined;
-  }
+export function goesOn(view: JobView | undefined): boolean {
+  return view?.state === "running" || view?.state === "unconfirmed";
+}
+
+function hasEnd(directory: string, id: string): boolean {
+  const reading = readJob(directory, id);
+  return reading === undefined || (reading.state === "read" && reading.job.end !== null);
 }

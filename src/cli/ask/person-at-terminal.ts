@@ -1,0 +1,15 @@
+import type { QuestionHandler } from "../../client/inbox.ts";
+import type { Answered } from "../run/approvals.ts";
+import { Keyboard } from "./keyboard.ts";
+import { Person } from "./person.ts";
+import { TerminalDialogue, type QuestionDisplay } from "./terminal-dialogue.ts";
+
+/** Whoever sits at this terminal is asked. Ctrl-C means there what it means elsewhere. */
+export function personAtTerminal(
+  display: QuestionDisplay,
+  onAnswer: (answer: Answered) => void,
+): QuestionHandler {
+  const keyboard = new Keyboard(process.stdin, () => process.kill(process.pid, "SIGINT"));
+  const person = new Person(new TerminalDialogue(display, keyboard), onAnswer);
+  return async (...question) => await person.ask(...question);
+}
