@@ -1,7 +1,9 @@
 import { chmodSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test, vi } from "vitest";
-import type { BrokerClient } from "../../src/index.ts";
+import { deferred } from "../../src/base/deferred.ts";
+import { attachToJob, type Attached, type AttachOptions } from "../../src/client/job-attach.ts";
+import type { BrokerClient, QuestionHandler } from "../../src/index.ts";
 import { readEpoch } from "../../src/lifecycle/epoch-file.ts";
 import { eventually } from "../support/eventually.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
@@ -22,6 +24,18 @@ const asking = { approvalPolicy: "on-request", sandboxMode: "workspace-write" } 
 
 async function startJob(client: BrokerClient, prompt: string): Promise<string> {
   return (await client.request("broker/job/start", { prompt })).job;
+}
+
+async function hear(
+  world: World,
+  job: string,
+  onEvent: AttachOptions["onEvent"],
+  onQuestion?: QuestionHandler,
+): Promise<Attached> {
+  const view = await jobView(world, job);
+  if (view?.state !== "running") throw new Error(`job ${job} is ${String(view?.state)}`);
+  const asking = onQuestion === undefined ? {} : { onQuestion };
+  return await attachToJob(view.broker, job, { onEvent, ...asking });
 }
 
 /** What every cancellation leaves: its word in the journal, and no turn. */
@@ -70,33 +84,37 @@ describe("a job that is cancelled", () => {
     await using world = await makeWorld();
     await using client = await world.connect();
     const job = await startJob(client, "shell: sleep 60 ;; say: not reached");
-    const { threadId } = (await client.request("broker/jobs", {})).jobs[0]!;
-    const turn = client.joinTurn({ threadId: threadId! });
-    for await (const event of turn) {
-      if (event.type === "item.started" && event.item.type === "commandExecution") break;
-    }
-    turn.result.catch(() => {});
+    const runs = deferred<void>();
+    const ends = deferred<string>();
+    const attached = await hear(world, job, (event) => {
+      if (event.type === "item.started" && event.item.type === "commandExecution") runs.resolve();
+      if (event.type === "turn.completed") ends.resolve(event.turn.status);
+    });
+    await runs.promise;
     await expectCancelled(world, client, job);
-    expect(await turn.result).toMatchObject({ status: "interrupted" });
+    expect(await ends.promise).toBe("interrupted");
+    attached.close();
   });
 
   test("F62 F65: during an approval, which is not waited for any more", async () => {
     await using world = await makeWorld({ config: asking });
     await using client = await world.connect();
-    const asked = Promise.withResolvers<AbortSignal>();
-    client.onQuestion(async (_method, _params, { signal }) => {
-      asked.resolve(signal);
-      return await new Promise(() => {});
-    });
+    const asked = deferred<AbortSignal>();
     const job = await startJob(client, "hold: gate ;; shell-ask: echo no ;; say: not reached");
-    const { threadId } = (await client.request("broker/jobs", {})).jobs[0]!;
-    const turn = client.joinTurn({ threadId: threadId! });
-    turn.result.catch(() => {});
-    await eventually(() => turn.turnId !== undefined, "the turn is heard");
+    const attached = await hear(
+      world,
+      job,
+      () => {},
+      async (_method, _params, { signal }) => {
+        asked.resolve(signal);
+        return await new Promise(() => {});
+      },
+    );
     world.model.release("gate");
     const signal = await asked.promise;
     await expectCancelled(world, client, job);
     await eventually(() => signal.aborted, "the question is withdrawn");
+    attached.close();
   });
 
   test("F62: at its end is left as it ended, whichever comes first", async () => {

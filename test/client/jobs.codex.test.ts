@@ -1,7 +1,9 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { viewJobs } from "../../src/client/job-list.ts";
+import { continuationOf } from "../../src/cli/jobs/resume.ts";
+import { epochPath } from "../../src/lifecycle/epoch-file.ts";
 import type { BrokerClient } from "../../src/index.ts";
 import { eventually } from "../support/eventually.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
@@ -78,6 +80,29 @@ describe("a job", () => {
     process.kill(appServer.pid!, "SIGKILL");
     expect(await untilState(world, id, "lost")).toMatchObject({
       job: { end: { outcome: "lost", error: { kind: "turnLost" } } },
+    });
+  });
+
+  test("F54: is lost when the machine was restarted, says so, and its thread can be continued", async () => {
+    await using world = await makeWorld();
+    const client = await world.connect();
+    const id = await startJob(client, "hold");
+    await eventually(() => world.model.requests.total > 0, "the model was asked");
+    const { pid } = await client.status();
+    process.kill(pid, "SIGKILL");
+    await client.closed;
+    const file = epochPath(scopeDir(world), 1);
+    const record = JSON.parse(readFileSync(file, "utf8")) as { broker: object; appServer: object };
+    const bootId = "00000000-0000-4000-8000-000000000000";
+    Object.assign(record.broker, { bootId });
+    Object.assign(record.appServer, { bootId });
+    writeFileSync(file, JSON.stringify(record));
+    const lost = await untilState(world, id, "lost");
+    expect(lost).toMatchObject({ why: expect.stringContaining("was restarted") as string });
+    await using next = await world.connect();
+    const { job } = await next.request("broker/job/start", continuationOf(lost, "say: on we go"));
+    expect(await untilState(world, job, "completed")).toMatchObject({
+      job: { threadId: lost.state === "lost" ? lost.job.threadId : "" },
     });
   });
 
