@@ -37,11 +37,20 @@ export type JobState = JobView["state"];
  * file alone never makes a job "running".
  */
 export async function viewJobs(scopeDir: string): Promise<JobView[]> {
-  return (await statesOf(scopeDir)).map((state) => ({ ...state, scopeDir }));
+  return await viewsOf(scopeDir, readJobs(jobsDirectory(scopeDir)));
 }
 
-async function statesOf(scopeDir: string): Promise<State[]> {
-  const readings = readJobs(jobsDirectory(scopeDir));
+/** Undefined when there is no such job. */
+export async function viewJob(scopeDir: string, id: string): Promise<JobView | undefined> {
+  const reading = readJob(jobsDirectory(scopeDir), id);
+  return reading && (await viewsOf(scopeDir, [reading]))[0];
+}
+
+async function viewsOf(scopeDir: string, readings: readonly JobReading[]): Promise<JobView[]> {
+  return (await statesOf(scopeDir, readings)).map((state) => ({ ...state, scopeDir }));
+}
+
+async function statesOf(scopeDir: string, readings: readonly JobReading[]): Promise<State[]> {
   const open = readings.filter((one) => one.state === "read" && one.job.end === null);
   const brokers = open.length === 0 ? [] : olderBrokers(scopeDir, Number.POSITIVE_INFINITY);
   const running = new Map<ServingRecord, ReadonlySet<string> | undefined>();

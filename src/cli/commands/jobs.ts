@@ -1,6 +1,6 @@
 import { BrokerError, EXIT, type ExitCode } from "../../base/errors.ts";
 import { connectBroker } from "../../client/connect.ts";
-import type { JobView } from "../../client/job-list.ts";
+import { viewJob, type JobView } from "../../client/job-list.ts";
 import {
   scopesOfUser,
   scopesOfWorkspace,
@@ -19,7 +19,7 @@ import { printJobs } from "../jobs/list.ts";
 import { printJournal } from "../jobs/logs.ts";
 import { resumeJob } from "../jobs/resume.ts";
 import { printJob } from "../jobs/show.ts";
-import { untilEnded, viewJob } from "../jobs/wait.ts";
+import { untilEnded } from "../jobs/wait.ts";
 import { whichJob } from "../jobs/which-job.ts";
 import type { Given } from "../line/given.ts";
 import { err, out } from "../output/output.ts";

@@ -1,6 +1,6 @@
 import { BrokerError, EXIT, type ExitCode } from "../../base/errors.ts";
 import { Deadline, monotonicMs, pause } from "../../base/deadline.ts";
-import type { JobView } from "../../client/job-list.ts";
+import { viewJob, type JobView } from "../../client/job-list.ts";
 import { makeContact } from "../../lifecycle/contact.ts";
 import { readEpoch } from "../../lifecycle/epoch-file.ts";
 import type { BrokerRequests } from "../../wire/broker-protocol.ts";
@@ -8,7 +8,7 @@ import type { Outcome } from "../../wire/job-protocol.ts";
 import { counted } from "../output/amounts.ts";
 import { err, out } from "../output/output.ts";
 import { introductionOf } from "../workspace/ask.ts";
-import { untilEnded, viewJob } from "./wait.ts";
+import { untilEnded } from "./wait.ts";
 
 /** The broker answers when the end is confirmed or when it has given up, which takes 20 s at most. */
 const ANSWERED_WITHIN_MS = 30_000;

@@ -1,9 +1,11 @@
 import { monotonicMs } from "../../base/deadline.ts";
-import type { JobView } from "../../client/job-list.ts";
+import { viewJob, type JobView } from "../../client/job-list.ts";
 import { jobsDirectory } from "../../jobs/job-directory.ts";
 import { JournalTail, type Numbered } from "./journal-tail.ts";
 import { JournalWatch } from "./journal-watch.ts";
-import { ASK_EVERY_MS, goesOn, viewJob } from "./wait.ts";
+
+/** For a broker that dies without writing anything, and where changes are not reported. */
+const ASK_EVERY_MS = 1_000;
 
 export interface FollowOptions {
   /** The number of the first entry that is told. */
@@ -67,6 +69,10 @@ export class Follower implements Disposable {
   [Symbol.dispose](): void {
     this.#changes[Symbol.dispose]();
   }
+}
+
+function goesOn(view: JobView | undefined): boolean {
+  return view?.state === "running" || view?.state === "unconfirmed";
 }
 
 function itemId(item: unknown): unknown {
