@@ -78,6 +78,7 @@ export class Broker implements Host {
   #retirement: Retirement | undefined;
   #watchdog: Watchdog | undefined;
   #drainingSince: number | undefined;
+  #endsBecause: string | undefined;
 
   constructor(order: StartOrder) {
     this.#order = order;
@@ -92,6 +93,7 @@ export class Broker implements Host {
       onTurnsChanged: () => this.#workChanged(),
       onThreadEvent: (frame, threadId) => this.#wear.outcomes.observe(frame, threadId),
       onTurnLost: () => this.#wear.outcomes.lost(),
+      onTurnStuck: (threadId) => this.#turnStuck(threadId),
       onCommandStarted: () => this.#descendants.commandStarted(),
       onAllAnswered: () => this.#changes.notify(),
       onSilence: () => void this.#health.check(0, 0),
@@ -104,7 +106,10 @@ export class Broker implements Host {
     });
     this.#lifespan = new Lifespan(
       order.limits,
-      () => ({ sessions: this.#reception.size, turns: this.#router.turnCount }),
+      () => ({
+        sessions: this.#reception.size,
+        turns: this.#router.turnCount + this.jobs.beginning,
+      }),
       (ending) => void this.end(ending),
     );
     this.jobs = new Jobs({
@@ -117,10 +122,8 @@ export class Broker implements Host {
         return new Set(brokers.map(({ instance }) => instance));
       },
       codexVersion: () => this.#appServer?.version ?? null,
-      onStuck: (job) => {
-        const reason = `the turn of job ${job} goes on though it was interrupted`;
-        void this.end({ reason, reconnect: true });
-      },
+      endsBecause: () => this.#endsBecause,
+      onChange: () => this.#workChanged(),
     });
     this.#wear = new WearWatch(
       order,
@@ -198,6 +201,7 @@ export class Broker implements Host {
     trace("info", "broker.draining", { reason, turns: this.#router.turnCount });
     this.#state.to("draining");
     this.#drainingSince = monotonicMs();
+    this.#endsBecause = reason;
     this.#lifespan.stop();
     this.#wear.stop();
     this.#ground?.close();
@@ -327,6 +331,13 @@ export class Broker implements Host {
       abnormal: true,
     }));
     this.#retirement = new Retirement(this.#scopeDir, this.#order.claim.epoch);
+  }
+
+  /** What is new begins at a successor, other turns finish here, and then this one ends with the rest. */
+  #turnStuck(threadId: string): void {
+    this.jobs.stuck(threadId);
+    const reason = `a turn on thread ${threadId} went on though it was interrupted`;
+    void this.end({ reason, reconnect: true });
   }
 
   /** It may only be slow: what runs goes on, what is new begins at a successor. */

@@ -20,8 +20,10 @@ export interface JobsOptions {
   /** The instances of brokers that may still run jobs. */
   readonly living: () => ReadonlySet<string>;
   readonly codexVersion: () => string | null;
-  /** A turn goes on in spite of being interrupted: only with the app-server it ends. */
-  readonly onStuck: (job: string) => void;
+  /** Why the broker ends, once it does. */
+  readonly endsBecause: () => string | undefined;
+  /** One has begun to begin, or has come to nothing. */
+  readonly onChange: () => void;
 }
 
 /** The jobs of this broker. What has ended stands in its journal, and nowhere else. */
@@ -33,6 +35,11 @@ export class Jobs {
     this.#options = options;
   }
 
+  /** Jobs without a turn yet: nobody else shows that there is something to do. */
+  get beginning(): number {
+    return this.running().filter(({ turnId }) => turnId === null).length;
+  }
+
   running(): RunningJob[] {
     return [...this.#running.values()].map((job) => job.status());
   }
@@ -40,7 +47,8 @@ export class Jobs {
   /** @throws BrokerError `invalidRequest` or `stateDirUnusable`, or why the turn did not begin. */
   async start(params: unknown): Promise<JobStarted> {
     const request = jobRequestIn(params);
-    const { directory, epoch, instance, router, codexVersion, onStuck } = this.#options;
+    const { directory, epoch, instance, router, onChange } = this.#options;
+    const { codexVersion, endsBecause } = this.#options;
     ensurePrivateDirectory(directory);
     const id = newJobId();
     const file = journalPath(directory, id);
@@ -57,18 +65,17 @@ export class Jobs {
       journal,
       router,
       codex: codexVersion(),
-      onStuck: (threadId) => {
-        router.giveUp(threadId);
-        onStuck(id);
-      },
+      endsBecause,
     });
     this.#running.set(id, job);
+    onChange();
     job.ended.then(
       () => this.#ended(id),
       () => {
         // The one who asked is told, and nobody else has heard of it.
         this.#running.delete(id);
         removeIfThere(file);
+        onChange();
       },
     );
     const started = await job.start();
@@ -96,6 +103,13 @@ export class Jobs {
     const { threadId } = job.status();
     const others = router.turns().filter((turn) => turn.threadId !== threadId);
     return { job: id, outcome, escalated: job.isStuck, otherTurns: others.length };
+  }
+
+  /** The thread's turn goes on though it was interrupted. */
+  stuck(threadId: string): void {
+    for (const job of this.#running.values()) {
+      if (job.status().threadId === threadId) job.stuck();
+    }
   }
 
   #runningJob(id: string): JobRun {

@@ -51,6 +51,27 @@ async function expectCancelled(world: World, client: BrokerClient, job: string):
   expect([turns, jobs]).toEqual([[], []]);
 }
 
+const deafToInterrupts = (): Promise<World> =>
+  makeWorld({
+    codex: FILTER,
+    env: { FILTER_CODEX: realCodex().native, FILTER_DEAF: "turn/interrupt" },
+  });
+
+test("F62 F64: a turn in the foreground that goes on is not said to have ended, and ends with its app-server", async () => {
+  await using world = await deafToInterrupts();
+  await using client = await world.connect();
+  const turn = client.runTurn({ prompt: "hold" });
+  await eventually(() => world.model.requests.total === 1, "it is running");
+  turn.interrupt();
+  await expect(turn.result).rejects.toMatchObject({ kind: "turnLost" });
+  await eventually(() => {
+    const reading = readEpoch(scopeDir(world), 1);
+    const record = reading?.state === "read" ? reading.record : undefined;
+    return record?.state === "ended" && record.reason.includes("though it was interrupted");
+  }, "its broker has ended");
+  expect((await client.runTurn({ prompt: "say: elsewhere" }).result).message).toBe("elsewhere");
+});
+
 describe("a job that is cancelled", () => {
   test("F63: before its start was acknowledged, has begun nothing, or has ended", async () => {
     await using world = await makeWorld();
@@ -133,8 +154,7 @@ describe("a job that is cancelled", () => {
   });
 
   test("F62 F64: and goes on all the same: other turns finish, then it ends with its app-server", async () => {
-    const env = { FILTER_CODEX: realCodex().native, FILTER_DEAF: "turn/interrupt" };
-    await using world = await makeWorld({ codex: FILTER, env });
+    await using world = await deafToInterrupts();
     await using client = await world.connect();
     const other = client.runTurn({ prompt: "hold: other ;; say: not cut" });
     const job = await startJob(client, "hold: never");

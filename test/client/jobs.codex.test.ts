@@ -130,6 +130,16 @@ describe("a job", () => {
     expect((await client.request("broker/turns", {})).turns).toEqual([]);
   });
 
+  test("F101: that was interrupted with its broker says so", async () => {
+    await using world = await makeWorld();
+    await using client = await world.connect();
+    const id = await startJob(client, "hold");
+    await client.request("broker/stop", { force: true });
+    expect(await untilState(world, id, "cancelled")).toMatchObject({
+      job: { end: { error: { message: expect.stringContaining("stopped by force") as string } } },
+    });
+  });
+
   test("is ended by its own time limit", async () => {
     await using world = await makeWorld();
     await using client = await world.connect();
