@@ -1,4 +1,3 @@
-import type { QuestionHandler } from "../../client/inbox.ts";
 import type { Answered } from "../run/approvals.ts";
 import { Keyboard } from "./keyboard.ts";
 import { Person } from "./person.ts";
@@ -8,8 +7,7 @@ import { TerminalDialogue, type QuestionDisplay } from "./terminal-dialogue.ts";
 export function personAtTerminal(
   display: QuestionDisplay,
   onAnswer: (answer: Answered) => void,
-): QuestionHandler {
+): Person {
   const keyboard = new Keyboard(process.stdin, () => process.kill(process.pid, "SIGINT"));
-  const person = new Person(new TerminalDialogue(display, keyboard), onAnswer);
-  return async (...question) => await person.ask(...question);
+  return new Person(new TerminalDialogue(display, keyboard), onAnswer);
 }

@@ -11,6 +11,7 @@ import { runOptions } from "../commands.ts";
 import type { Given } from "../line/given.ts";
 import { failureOf, printFailure, printStacks } from "../output/failure.ts";
 import { err, out } from "../output/output.ts";
+import type { Person } from "../ask/person.ts";
 import { personAtTerminal } from "../ask/person-at-terminal.ts";
 import { answerAll, type Answered } from "../run/approvals.ts";
 import { refuseInBackground, runInBackground } from "../run/background.ts";
@@ -39,6 +40,8 @@ class Run {
   readonly #startedAt = monotonicMs();
   #reporter: Reporter = quietReporter;
   #turn: TurnRun | undefined;
+  /** Answers, where there is somebody at the terminal. */
+  #person: Person | undefined;
 
   constructor(given: Given<typeof runOptions>) {
     this.#given = given;
@@ -106,8 +109,13 @@ class Run {
     });
     this.#turn = turn;
     turn.result.catch(() => {});
-    for await (const event of turn) this.#tell(event);
-    return await turn.result;
+    try {
+      for await (const event of turn) this.#tell(event);
+      return await turn.result;
+    } finally {
+      // Its questions have ended with it; whoever was asked is told before the screen is.
+      await this.#person?.idle;
+    }
   }
 
   #answers(): QuestionHandler {
@@ -117,7 +125,9 @@ class Run {
     if (approve !== undefined || !(display instanceof LiveReporter) || !process.stdin.isTTY) {
       return answerAll(approve === "all", onAnswer);
     }
-    return personAtTerminal(display, onAnswer);
+    const person = personAtTerminal(display, onAnswer);
+    this.#person = person;
+    return async (...question) => await person.ask(...question);
   }
 
   #tell(event: TurnEvent): void {

@@ -1,9 +1,10 @@
 import type { v2 } from "../../app-server/generated/index.ts";
 import { messageOf } from "../../base/errors.ts";
-import { attachToJob, type Attached } from "../../client/job-attach.ts";
+import { attachToJob, type Attached, type AttachOptions } from "../../client/job-attach.ts";
 import type { JobView } from "../../client/job-list.ts";
 import type { TurnEvent } from "../../client/turn-event.ts";
 import type { JobEntry } from "../../jobs/job-entry.ts";
+import type { Person } from "../ask/person.ts";
 import { personAtTerminal } from "../ask/person-at-terminal.ts";
 import { err, out } from "../output/output.ts";
 import type { Answered } from "../run/approvals.ts";
@@ -44,6 +45,8 @@ class Attachment {
   readonly #wish: AttachWish;
   readonly #reporter: Reporter;
   #live: Attached | undefined;
+  /** Answers, where there is somebody at the terminal. */
+  #person: Person | undefined;
   #objection: string | undefined;
 
   constructor(wish: AttachWish) {
@@ -70,6 +73,7 @@ class Attachment {
     out.whenReaderGoes(() => interruption.interrupt());
     const ended = await follower.toTheEnd(interruption.signal);
     this.#live?.close();
+    await this.#person?.idle;
     if (ended === undefined || ended.state === "unreadable") this.#reporter.gone();
     else this.#end(ended);
     if (interruption.signal.aborted) {
@@ -105,11 +109,12 @@ class Attachment {
     }
   }
 
-  #asking(): { onQuestion?: ReturnType<typeof personAtTerminal> } {
+  #asking(): Pick<AttachOptions, "onQuestion"> {
     const display = this.#reporter;
     if (!(display instanceof LiveReporter) || !process.stdin.isTTY) return {};
     const onAnswer = (answer: Answered): void => display.answered(answer);
-    return { onQuestion: personAtTerminal(display, onAnswer) };
+    const person = (this.#person ??= personAtTerminal(display, onAnswer));
+    return { onQuestion: async (...question) => await person.ask(...question) };
   }
 
   #tell(event: TurnEvent, entry: number): void {
