@@ -1,9 +1,13 @@
-import { existsSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { chmodSync, existsSync } from "node:fs";
+import { mkdir, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, test, vi } from "vitest";
+import { resolveScope } from "../../src/lifecycle/scope.ts";
+import { eventually } from "../support/eventually.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { mcpServerTable } from "../support/mcp-server.ts";
+import { realCodex } from "../support/real-codex.ts";
 import { livingBrokers } from "../support/stop-brokers.ts";
 import { makeWorld, type World } from "../support/world.ts";
 import { cli, jsonLines, lastJson, startCli } from "./program.ts";
@@ -13,6 +17,9 @@ guardAgainstLeaks();
 
 // Each of them runs the command several times.
 vi.setConfig({ testTimeout: 60_000 });
+
+const FILTER = fileURLToPath(new URL("../fixtures/broker/filtering-codex.mjs", import.meta.url));
+chmodSync(FILTER, 0o755);
 
 async function begin(world: World, prompt: string): Promise<string> {
   const { code, stdout } = await cli(world, ["run", "--background", "--json", prompt]);
@@ -181,7 +188,7 @@ describe("what a job may do", () => {
 });
 
 describe("jobs logs and attach", () => {
-  const STORY = "shell: echo first ;; shell: echo second ;; say: the end";
+  const STORY = "shell: echo first ;; shell: echo second ;; slow: 20x50ms tick ;; say: the end";
 
   test("F88: logs is the journal, numbered, and followed to its end", async () => {
     await using world = await makeWorld();
@@ -232,7 +239,7 @@ describe("jobs logs and attach", () => {
     }
     // What was going on meanwhile is told too, without a number.
     expect(jsonLines(programs[0]!.stdout)).toContainEqual(
-      expect.objectContaining({ type: "message.delta", delta: "the" }),
+      expect.objectContaining({ type: "message.delta", delta: "tick 1 " }),
     );
   });
 
@@ -287,6 +294,55 @@ describe("jobs logs and attach", () => {
     world.model.release("gate");
     expect((await cli(world, ["jobs", "wait", id])).stdout).toBe("still here\n");
   });
+});
+
+test("F56 F57 F61: clean removes what has ended, sets aside what is damaged, and leaves what runs", async () => {
+  await using world = await makeWorld();
+  const running = await begin(world, "hold: gate ;; say: still here");
+  const ended = await begin(world, "say: done");
+  expect((await cli(world, ["jobs", "wait", ended])).code).toBe(0);
+  const directory = join(resolveScope({ cwd: world.workspace, env: world.env }).directory, "jobs");
+  const damaged = join(directory, "bbbbbbbb.jsonl");
+  await writeFile(damaged, "garbage");
+  await utimes(damaged, 1, 1);
+  const unread = await cli(world, ["jobs", "logs", "bbbb"]);
+  expect([unread.code, unread.stderr]).toEqual([3, expect.stringContaining("jobs clean")]);
+  const aside = join(directory, "bbbbbbbb.damaged");
+  const { stdout } = await cli(world, ["jobs", "clean", "--json"]);
+  expect(lastJson(stdout)).toEqual({ removed: [ended], setAside: [aside] });
+  const listed = (await cli(world, ["jobs"])).stdout;
+  expect(listed).toContain(aside);
+  expect(listed).toMatch(new RegExp(`${running} +running`));
+  world.model.release("gate");
+  expect((await cli(world, ["jobs", "wait", running])).stdout).toBe("still here\n");
+});
+
+test("F62 F64: cancel says that a job goes on, what is done about it, and when it has ended", async () => {
+  await using world = await makeWorld({
+    codex: FILTER,
+    env: { FILTER_CODEX: realCodex().native, FILTER_DEAF: "turn/interrupt" },
+  });
+  const id = await begin(world, "hold");
+  const other = startCli(world, ["run", "hold: gate ;; say: not cut"]);
+  await eventually(() => world.model.requests.total === 2, "both are running");
+  const first = await cli(world, ["jobs", "cancel", id, "--json", "--timeout", "15"]);
+  expect(first.code).toBe(5);
+  expect(jsonLines(first.stdout)[0]).toEqual({
+    job: id,
+    outcome: null,
+    cancelled: false,
+    stillRunning: true,
+    escalated: true,
+  });
+  const second = startCli(world, ["jobs", "cancel", id]);
+  await second.shows(/goes on after two interrupts.*when its 1 other turn/);
+  world.model.release("gate");
+  expect(await other.ended).toMatchObject({ code: 0, stdout: "not cut\n" });
+  expect(await second.ended).toMatchObject({
+    code: 0,
+    stdout: `job ${id} has ended: cancelled, with its app-server\n`,
+  });
+  expect(livingBrokers(world.stateDir).filter(({ epoch }) => epoch === 1)).toEqual([]);
 });
 
 describe("jobs resume", () => {

@@ -47,9 +47,7 @@ export function resultOfJob(view: Read): TurnResult | undefined {
 
 /** The final message is all that goes to stdout, as `run` has it. */
 export function tellResult(given: Given<typeof jobsOptions>, view: JobView): ExitCode {
-  if (view.state === "unreadable") {
-    throw new BrokerError("stateDirUnusable", `Job ${view.id} cannot be read: ${view.why}.`);
-  }
+  if (view.state === "unreadable") throw unreadable(view);
   const failure = failureOfJob(view);
   const message = view.job.end?.message ?? "";
   if (given.has("json")) out.json(jobJson(view));
@@ -59,6 +57,12 @@ export function tellResult(given: Given<typeof jobsOptions>, view: JobView): Exi
   if (failure === undefined) return EXIT.ok;
   if (!given.has("json")) printFailure(failure, err);
   return failure.exitCode;
+}
+
+export function unreadable({ id, why }: Extract<JobView, { state: "unreadable" }>): BrokerError {
+  return new BrokerError("stateDirUnusable", `Job ${id} cannot be read: ${why}.`, {
+    hint: "`codex-broker jobs clean` sets aside what is damaged.",
+  });
 }
 
 function lossOf({ state, id, job, why }: Extract<Read, { readonly why: string }>): BrokerError {

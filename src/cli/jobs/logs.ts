@@ -4,7 +4,7 @@ import { out } from "../output/output.ts";
 import { padEnd } from "../output/width.ts";
 import { entryText } from "./entry-text.ts";
 import { Follower } from "./follower.ts";
-import { failureOfJob } from "./job-facts.ts";
+import { failureOfJob, unreadable } from "./job-facts.ts";
 import type { Numbered } from "./journal-tail.ts";
 
 const NUMBER_COLUMNS = 4;
@@ -17,8 +17,13 @@ export interface LogsWish {
   readonly follow: boolean;
 }
 
-/** Prints a job's journal, an entry a line. */
+/**
+ * Prints a job's journal, an entry a line.
+ *
+ * @throws BrokerError `stateDirUnusable` for one without a beginning.
+ */
 export async function printJournal(view: JobView, wish: LogsWish): Promise<void> {
+  if (view.state === "unreadable") throw unreadable(view);
   const tell = wish.json ? printRaw : printReadably;
   using follower = new Follower(view, { from: wish.from, tell });
   if (!wish.follow) return follower.catchUp();

@@ -1,6 +1,7 @@
 import { BrokerError } from "../../base/errors.ts";
 import type { BrokerClient } from "../../client/broker-client.ts";
 import type { JobView } from "../../client/job-list.ts";
+import { unreadable } from "./job-facts.ts";
 import type { JobStarted, JobStartParams } from "../../wire/job-protocol.ts";
 
 /** What an interrupted job is told when nothing else is to be said. */
@@ -21,9 +22,7 @@ export async function resumeJob(
 
 export function continuationOf(view: JobView, prompt: string): JobStartParams {
   const { id, state } = view;
-  if (state === "unreadable") {
-    throw new BrokerError("stateDirUnusable", `Job ${id} cannot be read: ${view.why}.`);
-  }
+  if (state === "unreadable") throw unreadable(view);
   if (state === "running" || state === "unconfirmed") {
     throw new BrokerError("threadBusy", `Job ${id} has not ended.`, {
       details: { job: id, threadId: view.job.threadId },
