@@ -472,8 +472,7 @@ export const requirements: readonly Requirement[] = [
     id: "F62",
     title: "Cancelling ends the turn or says that it did not",
     source: "openai/codex-plugin-cc#623, openai/codex-plugin-cc#361, openai/codex-plugin-cc#540",
-    state: "partly",
-    note: "A job and a run say how the turn ended; a turn that never ends after an interrupt is reported, not ended by other means.",
+    state: "closed",
   },
   {
     id: "F63",
