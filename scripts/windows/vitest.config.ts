@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 import { buildConstants } from "../constants.mjs";
 
 /** What differs between systems. The rest is the same code everywhere. */
-const include = ["test/os/**/*.test.ts", "test/lifecycle/{epoch-file,state-directory}.test.ts"];
+const include = ["test/{os,wire,app-server,lifecycle,client,cli,broker,jobs,base}/**/*.test.ts"];
 
 export default defineConfig({
   define: buildConstants(),

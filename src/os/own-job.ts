@@ -1,6 +1,12 @@
 import { trace } from "../base/trace.ts";
 import { bindNative } from "./kernel/koffi.ts";
-import { bindJobs, BREAKAWAY_OK, KILL_ON_CLOSE, type JobCalls } from "./kernel/win32-job.ts";
+import {
+  bindJobs,
+  BREAKAWAY_OK,
+  KILL_ON_CLOSE,
+  SILENT_BREAKAWAY_OK,
+  type JobCalls,
+} from "./kernel/win32-job.ts";
 
 /** How this process and others are tied together by jobs of Windows; without koffi nothing is known. */
 export interface Ties {
@@ -26,6 +32,12 @@ export function enter(calls: JobCalls): Ties {
   const ties = { endsWithHost, holdsTree: calls.enterNewJob(KILL_ON_CLOSE | BREAKAWAY_OK) };
   trace("info", "job.entered", ties);
   return ties;
+}
+
+/** Whether a child may be started outside of a job that would take it along, and is not so anyway. */
+export function mayLeave(limits: number | undefined): boolean {
+  if (limits === undefined || !takesAlong(limits)) return false;
+  return (limits & (BREAKAWAY_OK | SILENT_BREAKAWAY_OK)) === BREAKAWAY_OK;
 }
 
 function takesAlong(limits: number | undefined): boolean {
