@@ -60,7 +60,8 @@ describe.skipIf(!ON_WINDOWS)("a host whose job ends with it", () => {
   let host: string;
 
   beforeAll(async () => {
-    dir = await makeTempDir();
+    // Where it finds koffi.
+    dir = await makeTempDir(process.cwd());
     host = join(dir.path, "host.mjs");
     await build({
       entryPoints: [fileURLToPath(new URL("../fixtures/jobs-host.ts", import.meta.url))],

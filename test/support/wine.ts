@@ -45,6 +45,10 @@ export const WINE_DIFFERS = {
     windows: "QueryInformationJobObject tells the limits of the job in which a process is",
     wine: "says that there are none",
   },
+  powerShell: {
+    windows: "Codex runs commands with PowerShell",
+    wine: "PowerShell is a stub that ends at once and prints nothing",
+  },
   reservedNames: {
     windows: "CON and file:stream are no files",
     wine: "they are",
