@@ -3,6 +3,7 @@ import { buildConstants } from "../constants.mjs";
 
 /** What differs between systems, and the main job from end to end. The rest is the same code everywhere. */
 const include = [
+  "test/support/leak-watch.test.ts",
   "test/os/**/*.test.ts",
   "test/wire/local-endpoint.test.ts",
   "test/lifecycle/{epoch-file,state-directory,spawn-broker}.test.ts",
