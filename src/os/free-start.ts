@@ -5,6 +5,7 @@ import {
   CREATE_NEW_PROCESS_GROUP,
   type CreateProcessCalls,
   DETACHED_PROCESS,
+  PIPE_BYTES,
   quoted,
 } from "./kernel/win32-create-process.ts";
 import { mayLeave } from "./own-job.ts";
@@ -17,7 +18,7 @@ export interface FreeStart {
   readonly env: NodeJS.ProcessEnv;
   /** Takes its stdout and stderr. */
   readonly logPath: string;
-  /** All of its stdin; fits into the buffer of a pipe. */
+  /** All of its stdin. */
   readonly input: Buffer;
 }
 
@@ -37,7 +38,8 @@ export interface FreeProcess {
  * permission or no koffi.
  */
 export function startOutsideJob(start: FreeStart): FreeProcess | undefined {
-  if (process.platform !== "win32" || bindNative(leaveable) !== true) return undefined;
+  if (process.platform !== "win32" || start.input.length > PIPE_BYTES) return undefined;
+  if (bindNative(leaveable) !== true) return undefined;
   return startFree(start);
 }
 

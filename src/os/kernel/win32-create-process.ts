@@ -43,6 +43,8 @@ const STARTUP = { size: 104, flags: 60, show: 64, extraSize: 66, extra: 72, stan
 const STARTED = { size: 24, process: 0, thread: 8, pid: 16 };
 const SECURITY = { size: 24, inherit: 16 };
 const HANDLE_BYTES = 8;
+/** What is written beyond that waits for the reader, and this thread with it. */
+export const PIPE_BYTES = 64 * 1024;
 
 const HANDLE_FLAG_INHERIT = 0x1;
 const FILE_APPEND_DATA = 0x4;
@@ -77,7 +79,7 @@ export function bindCreateProcess(koffi: Koffi): CreateProcessCalls {
   return {
     pipe(inherited) {
       const [read, write] = [Buffer.alloc(HANDLE_BYTES), Buffer.alloc(HANDLE_BYTES)];
-      if (createPipe(read, write, inheritable(), 0) === 0) return undefined;
+      if (createPipe(read, write, inheritable(), PIPE_BYTES) === 0) return undefined;
       const handles = { read: handleIn(read), write: handleIn(write) };
       const ours = inherited === "read" ? handles.write : handles.read;
       setInformation(ours, HANDLE_FLAG_INHERIT, 0);
