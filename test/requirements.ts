@@ -211,8 +211,7 @@ export const requirements: readonly Requirement[] = [
     id: "F19",
     title: "An app-server that ignores a polite end is ended all the same",
     source: "openai/codex#34142, openai/codex#33291",
-    state: "partly",
-    note: "Proven on Linux. On Windows there is no polite end beside that of its input, and what comes next cannot be ignored.",
+    state: "closed",
   },
   {
     id: "F20",
@@ -566,8 +565,8 @@ export const requirements: readonly Requirement[] = [
     id: "F77",
     title: "No console window appears on Windows",
     source: "openai/codex-plugin-cc#440, openai/codex#44768",
-    state: "open",
-    note: "Broker and app-server are started with windowsHide, so that Codex has a hidden console which its children share; that no window appears can be seen on a real Windows only.",
+    state: "partly",
+    note: "Codex has a console that nobody sees, and its children share it: shown in a Windows Node under Wine. That no window appears can be seen on a real Windows only.",
   },
   {
     id: "F78",
