@@ -1,4 +1,4 @@
-import { BrokerError, EXIT, type ExitCode } from "../../base/errors.ts";
+import { EXIT, type ExitCode } from "../../base/errors.ts";
 import { monotonicMs } from "../../base/deadline.ts";
 import { onTrace } from "../../base/trace.ts";
 import type { BrokerClient } from "../../client/broker-client.ts";
@@ -11,11 +11,10 @@ import { runOptions } from "../commands.ts";
 import type { Given } from "../line/given.ts";
 import { failureOf, printFailure, printStacks } from "../output/failure.ts";
 import { err, out } from "../output/output.ts";
-import { Keyboard } from "../ask/keyboard.ts";
-import { Person } from "../ask/person.ts";
-import { TerminalDialogue } from "../ask/terminal-dialogue.ts";
+import type { Person } from "../ask/person.ts";
+import { personAtTerminal } from "../ask/person-at-terminal.ts";
 import { answerAll, type Answered } from "../run/approvals.ts";
-import { runInBackground } from "../run/background.ts";
+import { refuseInBackground, runInBackground } from "../run/background.ts";
 import { Interruption } from "../run/interruption.ts";
 import { JsonReporter } from "../run/json-reporter.ts";
 import { LiveReporter } from "../run/live-reporter.ts";
@@ -41,6 +40,8 @@ class Run {
   readonly #startedAt = monotonicMs();
   #reporter: Reporter = quietReporter;
   #turn: TurnRun | undefined;
+  /** Answers, where there is somebody at the terminal. */
+  #person: Person | undefined;
 
   constructor(given: Given<typeof runOptions>) {
     this.#given = given;
@@ -78,14 +79,7 @@ class Run {
   }
 
   async #handOver(): Promise<ExitCode> {
-    const idle = (["approve", "policy", "allow-mcp", "queue", "ephemeral"] as const).find((name) =>
-      this.#given.has(name),
-    );
-    if (idle !== undefined) {
-      throw new BrokerError("usage", `--${idle} does not go with --background.`, {
-        hint: "Leave one of the two out.",
-      });
-    }
+    refuseInBackground(this.#given);
     const request = turnRequest(this.#given);
     const prompt = await this.#readPrompt();
     using interruption = new Interruption({ onFirst: () => {}, onSecond: () => {} });
@@ -115,8 +109,13 @@ class Run {
     });
     this.#turn = turn;
     turn.result.catch(() => {});
-    for await (const event of turn) this.#tell(event);
-    return await turn.result;
+    try {
+      for await (const event of turn) this.#tell(event);
+      return await turn.result;
+    } finally {
+      // Its questions have ended with it; whoever was asked is told before the screen is.
+      await this.#person?.idle;
+    }
   }
 
   #answers(): QuestionHandler {
@@ -126,8 +125,8 @@ class Run {
     if (approve !== undefined || !(display instanceof LiveReporter) || !process.stdin.isTTY) {
       return answerAll(approve === "all", onAnswer);
     }
-    const keyboard = new Keyboard(process.stdin, () => process.kill(process.pid, "SIGINT"));
-    const person = new Person(new TerminalDialogue(display, keyboard), onAnswer);
+    const person = personAtTerminal(display, onAnswer);
+    this.#person = person;
     return async (...question) => await person.ask(...question);
   }
 
