@@ -64,11 +64,15 @@ test("F62 F64: a turn in the foreground that goes on is not said to have ended, 
   await eventually(() => world.model.requests.total === 1, "it is running");
   turn.interrupt();
   await expect(turn.result).rejects.toMatchObject({ kind: "turnLost" });
-  await eventually(() => {
-    const reading = readEpoch(scopeDir(world), 1);
-    const record = reading?.state === "read" ? reading.record : undefined;
-    return record?.state === "ended" && record.reason.includes("though it was interrupted");
-  }, "its broker has ended");
+  await eventually(
+    () => {
+      const reading = readEpoch(scopeDir(world), 1);
+      const record = reading?.state === "read" ? reading.record : undefined;
+      return record?.state === "ended" && record.reason.includes("though it was interrupted");
+    },
+    "its broker has ended",
+    30_000,
+  );
   expect((await client.runTurn({ prompt: "say: elsewhere" }).result).message).toBe("elsewhere");
 });
 

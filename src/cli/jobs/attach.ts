@@ -1,5 +1,5 @@
 import type { v2 } from "../../app-server/generated/index.ts";
-import { messageOf } from "../../base/errors.ts";
+import { BrokerError, messageOf } from "../../base/errors.ts";
 import { attachToJob, type Attached, type AttachOptions } from "../../client/job-attach.ts";
 import type { JobView } from "../../client/job-list.ts";
 import type { TurnEvent } from "../../client/turn-event.ts";
@@ -105,7 +105,8 @@ class Attachment {
         if (this.#live === live) this.#live = undefined;
       });
     } catch (error) {
-      this.#object(messageOf(error));
+      // It has no thread yet, or has just ended: that passes.
+      if (!BrokerError.is(error) || error.kind !== "invalidRequest") this.#object(messageOf(error));
     }
   }
 
