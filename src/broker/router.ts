@@ -563,8 +563,25 @@ export class Router {
     if (threadId === undefined) return this.#global(frame);
     if (frame.method === "turn/completed" && this.#wasTold(frame, threadId)) return;
     this.#observe(frame, threadId);
-    this.#hearing.tell(threadId, frame);
+    const adopted = this.#hearing.tell(threadId, frame, this.#servedBy(frame, threadId));
+    for (const each of adopted) this.#askParents(each);
     this.#afterwards(frame, threadId);
+  }
+
+  /** The thread whose running turn the one that starts here works for. */
+  #servedBy(frame: NotificationFrame, threadId: string): string | undefined {
+    if (frame.method !== "turn/started") return undefined;
+    const rootId = rootOfNotification(frame);
+    if (rootId === undefined) return undefined;
+    const root = [...this.#turns.all()].find(({ id }) => id === rootId);
+    return root?.threadId === threadId ? undefined : root?.threadId;
+  }
+
+  /** What a sub-agent has asked before anybody knew whom it works for. */
+  #askParents(threadId: string): void {
+    for (const peer of this.#mayAnswer(threadId)) {
+      this.#questions.joined(peer, (each) => each === threadId);
+    }
   }
 
   #wasTold(frame: NotificationFrame, threadId: string): boolean {
