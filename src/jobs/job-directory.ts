@@ -59,8 +59,8 @@ export function readJob(directory: string, id: string): JobReading | undefined {
 
 export interface Retention {
   readonly now: number;
-  /** The instances of brokers that may still run jobs. */
-  readonly living: ReadonlySet<string>;
+  /** The instances of brokers that may still run jobs. Asked for when the journals have been read. */
+  readonly living: () => ReadonlySet<string>;
   readonly keptForMs?: number;
   readonly keptJobs?: number;
 }
@@ -73,10 +73,13 @@ export interface Retention {
  */
 export function removeOldJobs(directory: string, retention: Retention): string[] {
   const { now, living, keptForMs = KEPT_FOR_MS, keptJobs = KEPT_JOBS } = retention;
-  const ended = readJobs(directory).flatMap((reading) => {
+  const readings = readJobs(directory);
+  // Afterwards: the broker of a job that has been read had its record before it had the job.
+  const mayRun = living();
+  const ended = readings.flatMap((reading) => {
     if (reading.state === "unreadable") return [];
     const { end, instance, lastEntryAt } = reading.job;
-    if (end === null && living.has(instance)) return [];
+    if (end === null && mayRun.has(instance)) return [];
     return [{ id: reading.id, endedAt: Date.parse(end?.at ?? lastEntryAt) }];
   });
   const old = ended.filter(({ endedAt }, index) => index >= keptJobs || now - endedAt >= keptForMs);

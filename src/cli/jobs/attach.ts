@@ -59,10 +59,11 @@ class Attachment {
   }
 
   async follow(view: JobView): Promise<JobView | undefined> {
+    const resumed = view.state !== "unreadable" && view.job.request.threadId !== null;
     using follower: Follower = new Follower(view, {
       from: this.#wish.from,
       tell: ({ entry, told }) => {
-        for (const event of eventsOf(told)) this.#tell(event, entry);
+        for (const event of eventsOf(told, resumed)) this.#tell(event, entry);
       },
       onLook: (now) => this.#listen(now, follower),
     });
@@ -136,13 +137,13 @@ class Attachment {
   }
 }
 
-function eventsOf(entry: JobEntry): TurnEvent[] {
+function eventsOf(entry: JobEntry, resumed: boolean): TurnEvent[] {
   switch (entry.type) {
     case "started": {
       const { threadId, turnId, resolved } = entry;
       const [model, cwd] = [resolved.model ?? "", resolved.cwd ?? ""];
       return [
-        { type: "thread.started", threadId, resumed: false, model, cwd },
+        { type: "thread.started", threadId, resumed, model, cwd },
         { type: "turn.started", turnId },
       ];
     }
