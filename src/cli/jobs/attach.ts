@@ -1,5 +1,5 @@
 import type { v2 } from "../../app-server/generated/index.ts";
-import { BrokerError, messageOf } from "../../base/errors.ts";
+import { messageOf } from "../../base/errors.ts";
 import { attachToJob, type Attached, type AttachOptions } from "../../client/job-attach.ts";
 import type { JobView } from "../../client/job-list.ts";
 import type { TurnEvent } from "../../client/turn-event.ts";
@@ -47,7 +47,7 @@ class Attachment {
   #live: Attached | undefined;
   /** Answers, where there is somebody at the terminal. */
   #person: Person | undefined;
-  #objection: string | undefined;
+  #failures = 0;
 
   constructor(wish: AttachWish) {
     this.#wish = wish;
@@ -106,8 +106,8 @@ class Attachment {
         if (this.#live === live) this.#live = undefined;
       });
     } catch (error) {
-      // It has no thread yet, or has just ended: that passes.
-      if (!BrokerError.is(error) || error.kind !== "invalidRequest") this.#object(messageOf(error));
+      // The first time, it may have had no thread yet, or have just ended.
+      if ((this.#failures += 1) === 2) this.#sayThatOnlyTheJournalTells(messageOf(error));
     }
   }
 
@@ -126,10 +126,8 @@ class Attachment {
     this.#reporter.answered({ method, decision: "accepted", wish: wishOf(method, params) });
   }
 
-  /** Once for each reason: it is tried again as long as the job runs. */
-  #object(why: string): void {
-    if (this.#objection === why) return;
-    this.#objection = why;
+  /** It is tried again as long as the job runs. */
+  #sayThatOnlyTheJournalTells(why: string): void {
     this.#reporter.event({
       type: "warning",
       message: `it cannot be heard live, so its journal is followed: ${why}`,
