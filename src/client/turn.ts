@@ -388,11 +388,20 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
     if (method === "broker/turnLost") return this.#terminal.reject(lostAsTold(params));
     this.#interruptIfKnown();
     if (event.type === "usage") this.#usage = event.usage;
-    if (event.type === "item.completed" && event.item.type === "agentMessage") {
-      this.#message = event.item.text;
-      this.#answered = event.item.phase !== "commentary";
-    }
+    if (event.type === "item.completed") this.#noteMessage(event.item);
     if (event.type === "turn.completed") this.#terminal.resolve(event.turn);
+  }
+
+  /** Of a review, what its reviewer has handed over. */
+  #noteMessage(item: v2.ThreadItem): void {
+    if (this.#options.target !== undefined) {
+      if (item.type !== "exitedReviewMode") return;
+      this.#message = item.review;
+      this.#answered = true;
+    } else if (item.type === "agentMessage") {
+      this.#message = item.text;
+      this.#answered = item.phase !== "commentary";
+    }
   }
 
   /** An early wish to end the turn is kept until its id is known. */

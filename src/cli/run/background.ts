@@ -1,5 +1,6 @@
 import { EXIT, type ExitCode } from "../../base/errors.ts";
 import type { BrokerClient } from "../../client/broker-client.ts";
+import type { JobStartParams } from "../../wire/job-protocol.ts";
 import { out } from "../output/output.ts";
 import type { TurnRequest } from "./turn-request.ts";
 
@@ -12,17 +13,30 @@ export async function runInBackground(
   json: boolean,
 ): Promise<ExitCode> {
   const { cwd, model, effort, sandbox, approvalPolicy, outputSchema, timeoutMs } = request;
-  const started = await client.request("broker/job/start", {
-    prompt,
-    threadId: threadId ?? null,
-    cwd: cwd ?? null,
-    model: model ?? null,
-    effort: effort ?? null,
-    sandbox: sandbox ?? null,
-    approvalPolicy: approvalPolicy ?? null,
-    outputSchema: outputSchema ?? null,
-    timeoutMs: timeoutMs ?? null,
-  });
+  return await startJob(
+    client,
+    {
+      prompt,
+      threadId: threadId ?? null,
+      cwd: cwd ?? null,
+      model: model ?? null,
+      effort: effort ?? null,
+      sandbox: sandbox ?? null,
+      approvalPolicy: approvalPolicy ?? null,
+      outputSchema: outputSchema ?? null,
+      timeoutMs: timeoutMs ?? null,
+    },
+    json,
+  );
+}
+
+/** Returns when the job has begun, and says how to get at it. */
+export async function startJob(
+  client: BrokerClient,
+  params: JobStartParams,
+  json: boolean,
+): Promise<ExitCode> {
+  const started = await client.request("broker/job/start", params);
   if (json) out.json(started);
   else {
     const { job } = started;
