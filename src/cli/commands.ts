@@ -77,6 +77,8 @@ export const transferOptions = {
   ...startOptions,
 } as const;
 
+export const setupOptions = { ...scopeOptions, ...jsonOption, ...startOptions } as const;
+
 export const ensureOptions = { ...scopeOptions, ...startOptions, ...jsonOption } as const;
 export const statusOptions = { ...scopeOptions, ...jsonOption } as const;
 export const stopOptions = {
@@ -126,6 +128,21 @@ export const envOptions = { ...scopeOptions, ...startOptions, ...jsonOption } as
 
 /** All commands, in the order of the help. */
 export const commands = [
+  command({
+    name: "setup",
+    summary: "check that everything is there to hand work to Codex",
+    about:
+      "Goes through what it takes: Node, codex, the state directory, a broker, the login and the sandbox, as Codex " +
+      "itself answers about them. For what is missing it says what to type. Ends with code 0 when work can be handed " +
+      "over, else with 6. `codex-broker doctor` looks deeper.",
+    operands: [],
+    options: setupOptions,
+    examples: [
+      { line: "codex-broker setup", does: "a line each, with a mark" },
+      { line: "codex-broker setup --json | jq .ready", does: "for programs" },
+    ],
+    load: () => import("./commands/setup.ts"),
+  }),
   command({
     name: "run",
     summary: "run one turn and print Codex's final message",
