@@ -201,6 +201,17 @@ describe("review --adversarial", () => {
     }
   });
 
+  test("F100: a stdin that never ends is not read unless - asks for it; an empty focus is none", async () => {
+    await using world = await makeChangedWorld();
+    world.model.answer(OURS, `json: ${JSON.stringify(review)}`);
+    for (const focus of [[], ["--", ""], ["--", "here"]]) {
+      const args = ["review", ...FREE, "--adversarial", "--quiet", ...focus];
+      const { code } = await startCli(world, args, { openStdin: true }).ended;
+      expect({ focus, code }).toEqual({ focus, code: 0 });
+      expect(lastPrompt(world).includes("<focus>")).toBe(focus.includes("here"));
+    }
+  });
+
   test("prints the worst first", async () => {
     await using world = await makeChangedWorld();
     world.model.answer(OURS, `shell: git diff ;; json: ${JSON.stringify(review)}`);

@@ -18,7 +18,7 @@ import { chooseReporter } from "../run/choose-reporter.ts";
 import { connectForTurn } from "../run/connect.ts";
 import { Interruption } from "../run/interruption.ts";
 import { lineOfFailure, lineOfResult, type ResultLine } from "../run/outcome.ts";
-import { readPrompt } from "../run/prompt.ts";
+import { readText } from "../run/prompt.ts";
 import { quietReporter } from "../run/quiet-reporter.ts";
 import type { Reporter } from "../run/reporter.ts";
 import { requireSandbox } from "../run/sandbox.ts";
@@ -83,7 +83,7 @@ class Review {
     }
     const onWait = (): void =>
       err.line(err.paint("dim", "codex-broker: waiting for the focus on stdin"));
-    return (await readPrompt({ words, file, onWait })).trim();
+    return (await readText({ words, file, onWait })).trim();
   }
 
   #workOn(target: Target, changes: Changes, focus: string): Work {
