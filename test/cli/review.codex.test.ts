@@ -261,6 +261,17 @@ describe("review --adversarial", () => {
 });
 
 describe("review --background", () => {
+  test("does not go with an app-server that ends with its client", async () => {
+    await using world = await makeChangedWorld();
+    const given = await reviewed(world, "--background", "--private");
+    expect(given.code).toBe(2);
+    const env = { CODEX_BROKER_PRIVATE: "1" };
+    const { code, stderr } = await cli(world, ["run", "--background", "say: hi"], { env });
+    expect(code).toBe(2);
+    expect(stderr).toContain("no job can go on in it");
+    expect(livingBrokers(world.stateDir)).toEqual([]);
+  });
+
   test("F28: is a job, whose result is what the reviewer said", async () => {
     await using world = await makeChangedWorld();
     world.model.answer(CODEXS, "hold: gate ;; say: nothing wrong");

@@ -13,7 +13,7 @@ import { changesOf, type Changes } from "../review/changes.ts";
 import { printReview } from "../review/report.ts";
 import { codexTarget, resolveTarget, targetLabel, type Target } from "../review/target.ts";
 import { answerAll } from "../run/approvals.ts";
-import { startJob } from "../run/background.ts";
+import { requireShared, startJob } from "../run/background.ts";
 import { chooseReporter } from "../run/choose-reporter.ts";
 import { connectForTurn } from "../run/connect.ts";
 import { Interruption } from "../run/interruption.ts";
@@ -56,6 +56,7 @@ class Review {
 
   async execute(): Promise<ExitCode> {
     try {
+      if (this.#given.has("background")) requireShared(this.#given);
       const focus = await this.#readFocus();
       const target = await resolveTarget(this.#given.text("cwd") ?? process.cwd(), {
         base: this.#given.text("base"),

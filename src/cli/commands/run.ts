@@ -12,7 +12,7 @@ import { Keyboard } from "../ask/keyboard.ts";
 import { Person } from "../ask/person.ts";
 import { TerminalDialogue } from "../ask/terminal-dialogue.ts";
 import { answerAll, type Answered } from "../run/approvals.ts";
-import { runInBackground } from "../run/background.ts";
+import { requireShared, runInBackground } from "../run/background.ts";
 import { chooseReporter } from "../run/choose-reporter.ts";
 import { connectForTurn } from "../run/connect.ts";
 import { Interruption } from "../run/interruption.ts";
@@ -83,6 +83,7 @@ class Run {
         hint: "Leave one of the two out.",
       });
     }
+    requireShared(this.#given);
     const request = turnRequest(this.#given);
     const prompt = await this.#readPrompt();
     using interruption = new Interruption({ onFirst: () => {}, onSecond: () => {} });

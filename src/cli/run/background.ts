@@ -1,7 +1,10 @@
-import { EXIT, type ExitCode } from "../../base/errors.ts";
+import { BrokerError, EXIT, type ExitCode } from "../../base/errors.ts";
 import type { BrokerClient } from "../../client/broker-client.ts";
 import type { JobStartParams } from "../../wire/job-protocol.ts";
+import type { Given } from "../line/given.ts";
+import type { sharingOptions } from "../options.ts";
 import { out } from "../output/output.ts";
+import { wantedSharing } from "../workspace/wanted.ts";
 import type { TurnRequest } from "./turn-request.ts";
 
 /** Hands the turn over to the broker, which owns it from then on. */
@@ -27,6 +30,22 @@ export async function runInBackground(
       timeoutMs: timeoutMs ?? null,
     },
     json,
+  );
+}
+
+/**
+ * What ends with its one client is no place for work that goes on without it.
+ *
+ * @throws BrokerError `usage`.
+ */
+export function requireShared(given: Given<typeof sharingOptions>): void {
+  if (!wantedSharing(given).private) return;
+  throw new BrokerError(
+    "usage",
+    "A private app-server ends with its client: no job can go on in it.",
+    {
+      hint: "Leave out --private or --background, and unset CODEX_BROKER_PRIVATE.",
+    },
   );
 }
 
