@@ -107,6 +107,9 @@ describe("review", () => {
       status: "notStarted",
       error: { kind: "notReviewable" },
     });
+    const unreal = await cli(world, ["review", "--cwd", "/nowhere"]);
+    expect(unreal.code).toBe(2);
+    expect(unreal.stderr).toContain("/nowhere");
     repository.write("a", "more");
     const focused = await cli(world, ["review", "look here"]);
     expect(focused.code).toBe(2);

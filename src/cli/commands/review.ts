@@ -3,6 +3,7 @@ import { monotonicMs } from "../../base/deadline.ts";
 import { BrokerError, EXIT, type ExitCode } from "../../base/errors.ts";
 import type { BrokerClient } from "../../client/broker-client.ts";
 import type { ReviewOptions, TurnOptions, TurnResult, TurnRun } from "../../client/turn.ts";
+import { workspaceOf } from "../../lifecycle/scope.ts";
 import { reviewOptions } from "../commands.ts";
 import type { Given } from "../line/given.ts";
 import { endWithFailure, failureOf, printFailure } from "../output/failure.ts";
@@ -58,7 +59,8 @@ class Review {
     try {
       if (this.#given.has("background")) requireShared(this.#given);
       const focus = await this.#readFocus();
-      const target = await resolveTarget(this.#given.text("cwd") ?? process.cwd(), {
+      const directory = workspaceOf(this.#given.text("cwd") ?? process.cwd());
+      const target = await resolveTarget(directory, {
         base: this.#given.text("base"),
         commit: this.#given.text("commit"),
       });
