@@ -59,7 +59,6 @@ describe("setup", () => {
     });
     const home = { CODEX_HOME: join(world.home.path, "no-home") };
     expect((await setup(world, { env: home })).states).toMatchObject({ codex: "missing" });
-    chmodSync(world.home.path, 0o700);
     const open = join(world.home.path, "open");
     mkdirSync(open);
     chmodSync(open, 0o777);
