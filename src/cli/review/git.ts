@@ -75,7 +75,9 @@ export async function gitLine(
   args: readonly string[],
 ): Promise<string | undefined> {
   let output = "";
-  const { code } = await runGit(directory, args, (piece) => (output += piece));
+  const { code } = await runGit(directory, args, (piece) => {
+    if (!output.includes("\n")) output += piece;
+  });
   return code === 0 ? output.split("\n", 1)[0] : undefined;
 }
 
