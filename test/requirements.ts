@@ -606,8 +606,7 @@ export const requirements: readonly Requirement[] = [
     id: "F84",
     title: "A sandbox inside a sandbox gives one clear error",
     source: "openai/codex-plugin-cc#240, vamseeachanta/workspace-hub#2804",
-    state: "open",
-    note: "Codex's own words about a sandbox that cannot be set up reach the caller; that they come from a sandbox around it is not said, and not tested.",
+    state: "closed",
   },
   {
     id: "F85",

@@ -46,6 +46,39 @@ export const runOptions = {
   ...startOptions,
 } as const;
 
+export const reviewOptions = {
+  base: { value: "REF", help: "review what has come about since this branch or commit" },
+  commit: { value: "SHA", help: "review this commit" },
+  adversarial: { help: "look for reasons not to ship it; gives findings in a fixed form" },
+  file: { short: "f", value: "FILE", help: "read the focus of an adversarial review from a file" },
+  ...scopeOptions,
+  ...sharingOptions,
+  model: { value: "MODEL", help: "the model to ask" },
+  sandbox: {
+    value: "MODE",
+    choices: ["read-only", "workspace-write", "danger-full-access"],
+    help: "what its commands may touch (default: read-only)",
+  },
+  background: { help: "return when the review has begun; `codex-broker jobs` has it from then on" },
+  timeout: { value: "SECONDS", help: "interrupt the review when it takes longer" },
+  ...jsonOption,
+  quiet: { short: "q", help: "no progress on stderr" },
+  ...startOptions,
+} as const;
+
+export const transferOptions = {
+  session: {
+    value: "ID|PATH",
+    help: "its id or its file (default: the newest one of this directory)",
+  },
+  ...scopeOptions,
+  timeout: { value: "SECONDS", help: "how long the import may take (default: 120)" },
+  ...jsonOption,
+  ...startOptions,
+} as const;
+
+export const setupOptions = { ...scopeOptions, ...jsonOption, ...startOptions } as const;
+
 export const ensureOptions = { ...scopeOptions, ...startOptions, ...jsonOption } as const;
 export const statusOptions = { ...scopeOptions, ...jsonOption } as const;
 export const stopOptions = {
@@ -102,6 +135,21 @@ export const envOptions = { ...scopeOptions, ...startOptions, ...jsonOption } as
 /** All commands, in the order of the help. */
 export const commands = [
   command({
+    name: "setup",
+    summary: "check that everything is there to hand work to Codex",
+    about:
+      "Goes through what it takes: Node, codex, the state directory, a broker, the login and the sandbox, as Codex " +
+      "itself answers about them. For what is missing it says what to type. Ends with code 0 when work can be handed " +
+      "over, else with 6. `codex-broker doctor` looks deeper.",
+    operands: [],
+    options: setupOptions,
+    examples: [
+      { line: "codex-broker setup", does: "a line each, with a mark" },
+      { line: "codex-broker setup --json | jq .ready", does: "for programs" },
+    ],
+    load: () => import("./commands/setup.ts"),
+  }),
+  command({
     name: "run",
     summary: "run one turn and print Codex's final message",
     about:
@@ -125,6 +173,26 @@ export const commands = [
       { line: "codex-broker run -- -m pytest fails, why?", does: "nothing after -- is an option" },
     ],
     load: () => import("./commands/run.ts"),
+  }),
+  command({
+    name: "review",
+    summary: "have changes reviewed",
+    about:
+      "Has Codex's own reviewer look at what is not committed yet, or at what --base or --commit names. With " +
+      "--adversarial it is a reader who wants to see the change fail, and its findings come in a fixed form, the " +
+      "worst first; what stands after the options says where to look first. Codex may read and run commands, and " +
+      "change nothing.",
+    operands: [{ name: "focus", many: true, help: "where to look first; - reads it from stdin" }],
+    options: reviewOptions,
+    examples: [
+      { line: "codex-broker review", does: "what is not committed yet" },
+      { line: "codex-broker review --base main --background", does: "this branch, as a job" },
+      {
+        line: "codex-broker review --adversarial -- is -m parsed twice?",
+        does: "nothing after -- is an option",
+      },
+    ],
+    load: () => import("./commands/review.ts"),
   }),
   command({
     name: "jobs",
@@ -155,6 +223,20 @@ export const commands = [
       { line: "codex-broker jobs resume k3f and now in French", does: "goes on with its thread" },
     ],
     load: () => import("./commands/jobs.ts"),
+  }),
+  command({
+    name: "transfer",
+    summary: "make a Codex thread of a Claude Code session",
+    about:
+      "Has Codex import a session of Claude Code as a thread, and prints how to go on with it. A session that was " +
+      "transferred before keeps its thread; what has been said since is added to it.",
+    operands: [],
+    options: transferOptions,
+    examples: [
+      { line: "codex-broker transfer", does: "the newest session of this directory" },
+      { line: "codex-broker transfer --session 21e3ddd1", does: "by the beginning of its id" },
+    ],
+    load: () => import("./commands/transfer.ts"),
   }),
   command({
     name: "ensure",
