@@ -307,8 +307,7 @@ export const requirements: readonly Requirement[] = [
     id: "F35",
     title: "Each event reaches the clients of its thread and no other",
     source: "openai/codex-plugin-cc#36, openai/codex-plugin-cc#328, openai/codex#32789",
-    state: "partly",
-    note: "Proven with sub-agents that a scripted app-server tells of, not with those of the real codex.",
+    state: "closed",
   },
   {
     id: "F36",
@@ -326,8 +325,7 @@ export const requirements: readonly Requirement[] = [
     id: "F38",
     title: "A thread that nobody follows any more is released upstream",
     source: "openai/codex-plugin-cc#706, openai/codex-plugin-cc#707",
-    state: "partly",
-    note: "The threads of sub-agents go with their parent's, proven with a scripted app-server, not with the real codex.",
+    state: "closed",
   },
   {
     id: "F39",
@@ -473,8 +471,7 @@ export const requirements: readonly Requirement[] = [
     id: "F62",
     title: "Cancelling ends the turn or says that it did not",
     source: "openai/codex-plugin-cc#623, openai/codex-plugin-cc#361, openai/codex-plugin-cc#540",
-    state: "partly",
-    note: "A job and a run say how the turn ended; a turn that never ends after an interrupt is reported, not ended by other means.",
+    state: "closed",
   },
   {
     id: "F63",
