@@ -22,7 +22,7 @@ import { parseArgs } from "node:util";
 import { root as project } from "../constants.mjs";
 
 /** So many have to run in each Node: a suite that is not found any more is no success. Raise it with the suites. */
-const LEAST_TESTS = 200;
+const LEAST_TESTS = 205;
 const LIMIT_S = 900;
 const PER_PUSH = "20,24";
 
