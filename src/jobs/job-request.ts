@@ -14,6 +14,7 @@ export const requestSchema = v.object({
   approvalPolicy: v.optional(v.unknown(), null),
   outputSchema: v.optional(v.unknown(), null),
   timeoutMs: v.optional(v.nullable(v.pipe(v.number(), v.minValue(1))), null),
+  origin: text,
 });
 
 /**

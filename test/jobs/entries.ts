@@ -10,6 +10,7 @@ const request = {
   approvalPolicy: null,
   outputSchema: null,
   timeoutMs: null,
+  origin: null,
 };
 
 /** A job from its beginning to its end. */

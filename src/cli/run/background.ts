@@ -1,5 +1,6 @@
 import { EXIT, type ExitCode } from "../../base/errors.ts";
 import type { BrokerClient } from "../../client/broker-client.ts";
+import { hostSession } from "../host/host-session.ts";
 import { out } from "../output/output.ts";
 import type { TurnRequest } from "./turn-request.ts";
 
@@ -22,6 +23,7 @@ export async function runInBackground(
     approvalPolicy: approvalPolicy ?? null,
     outputSchema: outputSchema ?? null,
     timeoutMs: timeoutMs ?? null,
+    origin: hostSession(process.env) ?? null,
   });
   if (json) out.json(started);
   else {
