@@ -126,7 +126,7 @@ async function start(
   out.line(
     options.has("background")
       ? "It was asked for in the background: do not wait for it."
-      : `Wait for it: jobs wait ${job} --timeout 570`,
+      : `Wait for it: codex-broker jobs wait ${job} --timeout 570`,
   );
   out.line(
     `/codex-broker:status ${job} · /codex-broker:result ${job} · /codex-broker:cancel ${job}`,
