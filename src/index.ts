@@ -8,7 +8,13 @@ export {
   type Policy,
   type PolicyQuestion,
 } from "./client/policy.ts";
-export { TurnRun, type JoinOptions, type TurnOptions, type TurnResult } from "./client/turn.ts";
+export {
+  TurnRun,
+  type JoinOptions,
+  type ReviewOptions,
+  type TurnOptions,
+  type TurnResult,
+} from "./client/turn.ts";
 export type { TurnEvent } from "./client/turn-event.ts";
 export { BrokerError, type BrokerErrorJson, type ErrorKind } from "./base/errors.ts";
 export { onTrace, type TraceEvent } from "./base/trace.ts";

@@ -113,6 +113,10 @@ export class Broker implements Host {
       instance: this.#record.instance,
       router: this.#router,
       codexVersion: () => this.#appServer?.version ?? null,
+      onStuck: (job) => {
+        const reason = `the turn of job ${job} goes on though it was interrupted`;
+        void this.end({ reason, reconnect: true });
+      },
     });
     this.#wear = new WearWatch(
       order,

@@ -17,6 +17,8 @@ export interface JobsOptions {
   readonly instance: string;
   readonly router: Router;
   readonly codexVersion: () => string | null;
+  /** A turn goes on in spite of being interrupted: only with the app-server it ends. */
+  readonly onStuck: (job: string) => void;
 }
 
 /** The jobs of this broker. What has ended stands in its journal, and nowhere else. */
@@ -35,7 +37,7 @@ export class Jobs {
   /** @throws BrokerError `invalidRequest` or `stateDirUnusable`, or why the turn did not begin. */
   async start(params: unknown): Promise<JobStarted> {
     const request = jobRequestIn(params);
-    const { directory, epoch, instance, router, codexVersion } = this.#options;
+    const { directory, epoch, instance, router, codexVersion, onStuck } = this.#options;
     ensurePrivateDirectory(directory);
     const id = newJobId();
     const file = journalPath(directory, id);
@@ -48,30 +50,42 @@ export class Jobs {
       version: BROKER_VERSION,
       request,
     });
-    const job = new JobRun(id, request, { journal, router, codex: codexVersion() });
+    const job = new JobRun(id, request, {
+      journal,
+      router,
+      codex: codexVersion(),
+      onStuck: (threadId) => {
+        router.giveUp(threadId);
+        onStuck(id);
+      },
+    });
     this.#running.set(id, job);
-    void job.ended.then(() => this.#ended(id));
-    try {
-      const started = await job.start();
-      trace("info", "job.started", { job: id, threadId: started.threadId });
-      return started;
-    } catch (error) {
-      // The one who asked is told, and nobody else has heard of it.
-      this.#running.delete(id);
-      removeIfThere(file);
-      throw error;
-    }
+    job.ended.then(
+      () => this.#ended(id),
+      () => {
+        // The one who asked is told, and nobody else has heard of it.
+        this.#running.delete(id);
+        removeIfThere(file);
+      },
+    );
+    const started = await job.start();
+    trace("info", "job.started", { job: id, threadId: started.threadId });
+    return started;
   }
 
   /** @throws BrokerError `invalidRequest` for a job that does not run here. */
   async cancel(id: string): Promise<JobCancelled> {
+    const { router } = this.#options;
     const job = this.#running.get(id);
     if (job === undefined) {
       throw new BrokerError("invalidRequest", `No job ${id} runs in this broker.`, {
         hint: "See `codex-broker jobs`.",
       });
     }
-    return { job: id, outcome: await job.cancel() };
+    const outcome = await job.cancel();
+    const { threadId } = job.status();
+    const others = router.turns().filter((turn) => turn.threadId !== threadId);
+    return { job: id, outcome, escalated: job.isStuck, otherTurns: others.length };
   }
 
   #ended(id: string): void {

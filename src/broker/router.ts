@@ -161,6 +161,18 @@ export class Router {
     return this.#turns.size;
   }
 
+  /** The turns that a broker waits for before it ends. */
+  get awaitedTurnCount(): number {
+    return [...this.#turns.all()].filter(({ givenUp }) => !givenUp).length;
+  }
+
+  /** The thread's turn goes on though it was interrupted: only with the app-server it ends. */
+  giveUp(threadId: string): void {
+    const turn = this.#turns.get(threadId);
+    if (turn !== undefined) turn.givenUp = true;
+    this.#options.onTurnsChanged();
+  }
+
   threadsOf(peer: Peer): number {
     return this.#threads.subscribedTo(peer).length;
   }
@@ -273,7 +285,11 @@ export class Router {
       if (!reachesIntoTurn(frame)) return forward();
       return void this.#reachOlderTurn(peer, frame, threadId, forward);
     }
-    if (frame.method === "turn/interrupt") return this.#onceInterruptible(running, forward);
+    if (frame.method === "turn/interrupt") {
+      return this.#onceInterruptible(running, () => {
+        this.#forward(peer, withActiveId(frame, running), frame, wish);
+      });
+    }
     if (!startsTurn(frame)) return forward();
     if (wish.waitMs === undefined) {
       const queued = this.#queue.lengthOf(threadId);
@@ -461,8 +477,9 @@ export class Router {
 
   #abandon(turn: Turn<Peer>): void {
     this.#onceInterruptible(turn, () => {
-      const params = { threadId: turn.threadId, turnId: turn.id };
-      if (turn.id !== undefined) this.#askQuietly("turn/interrupt", params, INTERRUPT_LIMIT_MS);
+      const turnId = turn.activeId ?? turn.id;
+      const params = { threadId: turn.threadId, turnId };
+      if (turnId !== undefined) this.#askQuietly("turn/interrupt", params, INTERRUPT_LIMIT_MS);
     });
   }
 
@@ -573,6 +590,7 @@ export class Router {
     const turn = this.#turns.get(threadId) ?? this.#turns.begin(threadId, undefined);
     turn.id ??= turnId;
     turn.rootId ??= rootId;
+    turn.activeId = turnId;
     this.#turns.hasBegun(turn);
     this.#options.onTurnsChanged();
   }
@@ -596,6 +614,14 @@ export class Router {
 
 function isAnother(turn: Turn<Peer>, id: string | undefined): boolean {
   return turn.id !== undefined && id !== undefined && turn.id !== id && turn.rootId !== id;
+}
+
+/** An interrupt under the name that the app-server expects, whichever of its names it was given. */
+function withActiveId(frame: RequestFrame, turn: Turn<Peer>): RequestFrame {
+  const params = isRecord(frame.params) ? frame.params : {};
+  const named = params["turnId"];
+  if (turn.activeId === undefined || (named !== turn.id && named !== turn.rootId)) return frame;
+  return withParams(frame, { ...params, turnId: turn.activeId });
 }
 
 function refuse(peer: Peer, { id }: RequestFrame, error: BrokerError): void {

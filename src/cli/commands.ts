@@ -46,6 +46,26 @@ export const runOptions = {
   ...startOptions,
 } as const;
 
+export const reviewOptions = {
+  base: { value: "REF", help: "review what has come about since this branch or commit" },
+  commit: { value: "SHA", help: "review this commit" },
+  adversarial: { help: "look for reasons not to ship it; gives findings in a fixed form" },
+  file: { short: "f", value: "FILE", help: "read the focus of an adversarial review from a file" },
+  ...scopeOptions,
+  ...sharingOptions,
+  model: { value: "MODEL", help: "the model to ask" },
+  sandbox: {
+    value: "MODE",
+    choices: ["read-only", "workspace-write", "danger-full-access"],
+    help: "what its commands may touch (default: read-only)",
+  },
+  background: { help: "return when the review has begun; `codex-broker jobs` has it from then on" },
+  timeout: { value: "SECONDS", help: "interrupt the review when it takes longer" },
+  ...jsonOption,
+  quiet: { short: "q", help: "no progress on stderr" },
+  ...startOptions,
+} as const;
+
 export const ensureOptions = { ...scopeOptions, ...startOptions, ...jsonOption } as const;
 export const statusOptions = { ...scopeOptions, ...jsonOption } as const;
 export const stopOptions = {
@@ -124,6 +144,26 @@ export const commands = [
       { line: "codex-broker run -- -m pytest fails, why?", does: "nothing after -- is an option" },
     ],
     load: () => import("./commands/run.ts"),
+  }),
+  command({
+    name: "review",
+    summary: "have changes reviewed",
+    about:
+      "Has Codex's own reviewer look at what is not committed yet, or at what --base or --commit names. With " +
+      "--adversarial it is a reader who wants to see the change fail, and its findings come in a fixed form, the " +
+      "worst first; what stands after the options says where to look first. Codex may read and run commands, and " +
+      "change nothing.",
+    operands: [{ name: "focus", many: true, help: "where to look first; - reads it from stdin" }],
+    options: reviewOptions,
+    examples: [
+      { line: "codex-broker review", does: "what is not committed yet" },
+      { line: "codex-broker review --base main --background", does: "this branch, as a job" },
+      {
+        line: "codex-broker review --adversarial -- is -m parsed twice?",
+        does: "nothing after -- is an option",
+      },
+    ],
+    load: () => import("./commands/review.ts"),
   }),
   command({
     name: "jobs",

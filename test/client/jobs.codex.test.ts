@@ -1,35 +1,18 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { viewJobs, type JobView } from "../../src/client/job-list.ts";
+import { viewJobs } from "../../src/client/job-list.ts";
 import type { BrokerClient } from "../../src/index.ts";
-import { resolveScope } from "../../src/lifecycle/scope.ts";
 import { eventually } from "../support/eventually.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { livingBrokers } from "../support/stop-brokers.ts";
-import { makeWorld, type World } from "../support/world.ts";
+import { makeWorld } from "../support/world.ts";
+import { jobView, scopeDir, untilState } from "./job-states.ts";
 
 guardAgainstLeaks();
 
-function scopeDir({ workspace, env }: World): string {
-  return resolveScope({ cwd: workspace, env }).directory;
-}
-
-async function view(world: World, id: string): Promise<JobView | undefined> {
-  return (await viewJobs(scopeDir(world))).find((one) => one.id === id);
-}
-
 async function startJob(client: BrokerClient, prompt: string): Promise<string> {
   return (await client.request("broker/job/start", { prompt })).job;
-}
-
-async function untilState(world: World, id: string, state: JobView["state"]): Promise<JobView> {
-  let last: JobView | undefined;
-  await eventually(async () => {
-    last = await view(world, id);
-    return last?.state === state;
-  }, `job ${id} is ${state}`);
-  return last!;
 }
 
 describe("a job", () => {
@@ -38,7 +21,7 @@ describe("a job", () => {
     const client = await world.connect();
     const id = await startJob(client, "slow: 20x50ms tick ;; say: the result");
     client.close();
-    expect((await view(world, id))?.state).toBe("running");
+    expect((await jobView(world, id))?.state).toBe("running");
     const ended = await untilState(world, id, "completed");
     expect(ended).toMatchObject({ job: { end: { message: "the result" } } });
   });
@@ -64,7 +47,7 @@ describe("a job", () => {
     const id = await startJob(client, "slow: 30x50ms tick ;; say: not cut");
     client.close();
     (await world.connect({ replace: true })).close();
-    expect((await view(world, id))?.state).toBe("running");
+    expect((await jobView(world, id))?.state).toBe("running");
     expect(await untilState(world, id, "completed")).toMatchObject({
       job: { end: { message: "not cut" } },
     });
@@ -102,11 +85,11 @@ describe("a job", () => {
     await using world = await makeWorld();
     await using client = await world.connect();
     const job = await startJob(client, "shell: sleep 60");
-    expect(await client.request("broker/job/cancel", { job })).toEqual({
+    expect(await client.request("broker/job/cancel", { job })).toMatchObject({
       job,
       outcome: "cancelled",
     });
-    expect((await view(world, job))?.state).toBe("cancelled");
+    expect((await jobView(world, job))?.state).toBe("cancelled");
     expect((await client.request("broker/turns", {})).turns).toEqual([]);
   });
 

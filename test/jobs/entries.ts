@@ -1,7 +1,10 @@
 import type { JobEntry } from "../../src/jobs/job-entry.ts";
 
 const request = {
+  kind: "turn" as const,
+  title: null,
   prompt: "say: ä 🙂",
+  target: null,
   threadId: null,
   cwd: "/work",
   model: null,

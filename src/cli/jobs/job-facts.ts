@@ -1,4 +1,5 @@
 import type { JobView } from "../../client/job-list.ts";
+import { isRecord } from "../../wire/messages.ts";
 import type { v2 } from "../../app-server/generated/index.ts";
 import type { TurnResult } from "../../client/turn.ts";
 import { BrokerError } from "../../base/errors.ts";
@@ -58,9 +59,11 @@ export function durationOf({ job }: Read): number {
   return Math.max(0, end - Date.parse(job.startedAt ?? job.createdAt));
 }
 
-/** The beginning of what was asked. Foreign text. */
-export function promptOf({ job }: Read): string {
-  const { prompt } = job.request;
+/** What it is called, or the beginning of what was asked. Foreign text. */
+export function titleOf({ job }: Read): string {
+  const { title, prompt, target } = job.request;
+  if (title !== null) return title;
+  if (prompt === null) return `review: ${isRecord(target) ? String(target["type"]) : ""}`;
   if (typeof prompt === "string") return prompt;
   const text = prompt.find(
     (item): item is { text: string } =>
@@ -83,7 +86,8 @@ export function jobJson(view: JobView): Readonly<Record<string, unknown>> {
     endedAt: job.end?.at ?? null,
     durationMs: durationOf(view),
     epoch: job.epoch,
-    prompt: promptOf(view),
+    kind: job.request.kind,
+    title: titleOf(view),
     resolved: job.resolved,
     message: job.end?.message ?? "",
     usage: job.usage,

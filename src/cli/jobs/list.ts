@@ -3,7 +3,7 @@ import { ago, duration } from "../output/amounts.ts";
 import type { Output, Paint } from "../output/output.ts";
 import { printableLine } from "../output/printable.ts";
 import { table } from "../output/table.ts";
-import { durationOf, promptOf } from "./job-facts.ts";
+import { durationOf, titleOf } from "./job-facts.ts";
 
 const MOST_SHOWN = 20;
 
@@ -33,7 +33,7 @@ export function printJobs(views: readonly JobView[], all: boolean, to: Output): 
           view.state,
           duration(durationOf(view)),
           ago(Math.max(0, Date.now() - Date.parse(view.job.createdAt))),
-          printableLine(promptOf(view)),
+          printableLine(titleOf(view)),
         ],
   );
   const lines = table(["job", "state", "took", "asked", "prompt"], rows, to);

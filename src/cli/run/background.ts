@@ -1,6 +1,7 @@
 import { EXIT, type ExitCode } from "../../base/errors.ts";
 import type { BrokerClient } from "../../client/broker-client.ts";
 import { hostSession } from "../host/host-session.ts";
+import type { JobStartParams } from "../../wire/job-protocol.ts";
 import { out } from "../output/output.ts";
 import type { TurnRequest } from "./turn-request.ts";
 
@@ -13,16 +14,31 @@ export async function runInBackground(
   json: boolean,
 ): Promise<ExitCode> {
   const { cwd, model, effort, sandbox, approvalPolicy, outputSchema, timeoutMs } = request;
+  return await startJob(
+    client,
+    {
+      prompt,
+      threadId: threadId ?? null,
+      cwd: cwd ?? null,
+      model: model ?? null,
+      effort: effort ?? null,
+      sandbox: sandbox ?? null,
+      approvalPolicy: approvalPolicy ?? null,
+      outputSchema: outputSchema ?? null,
+      timeoutMs: timeoutMs ?? null,
+    },
+    json,
+  );
+}
+
+/** Returns when the job has begun, and says how to get at it. */
+export async function startJob(
+  client: BrokerClient,
+  params: JobStartParams,
+  json: boolean,
+): Promise<ExitCode> {
   const started = await client.request("broker/job/start", {
-    prompt,
-    threadId: threadId ?? null,
-    cwd: cwd ?? null,
-    model: model ?? null,
-    effort: effort ?? null,
-    sandbox: sandbox ?? null,
-    approvalPolicy: approvalPolicy ?? null,
-    outputSchema: outputSchema ?? null,
-    timeoutMs: timeoutMs ?? null,
+    ...params,
     origin: hostSession(process.env) ?? null,
   });
   if (json) out.json(started);
