@@ -3,6 +3,8 @@ import { clampTimer, Deadline, monotonicMs } from "../base/deadline.ts";
 import { deferred } from "../base/deferred.ts";
 import { trace } from "../base/trace.ts";
 import type { Journal } from "../jobs/journal.ts";
+import { ItemsInProgress } from "../policy/items-in-progress.ts";
+import { answerByPolicy, approvalPolicyThatAsks } from "../policy/policy.ts";
 import type { JobRequest, JobStarted, Outcome, RunningJob } from "../wire/job-protocol.ts";
 import { isRecord, rpcErrorOf } from "../wire/messages.ts";
 import { InnerSession } from "./inner-session.ts";
@@ -28,6 +30,7 @@ export interface JobRunOptions {
 }
 
 type Opened = Readonly<Record<string, unknown>>;
+type Approving = Parameters<typeof approvalPolicyThatAsks>[1];
 
 /** One job from its start to its end: a turn that belongs to nobody who could go away. */
 export class JobRun {
@@ -37,6 +40,7 @@ export class JobRun {
   readonly #session: InnerSession;
   readonly #options: JobRunOptions;
   readonly #createdAt = monotonicMs();
+  readonly #items = new ItemsInProgress();
   readonly #ended = deferred<Outcome>();
   readonly #stuck = deferred<null>();
   #threadId: string | undefined;
@@ -57,9 +61,10 @@ export class JobRun {
     this.#options = options;
     this.#journal = options.journal;
     this.#ended.promise.catch(() => {});
-    this.#session = new InnerSession(options.router, (method, params) =>
-      this.#hear(method, params),
-    );
+    this.#session = new InnerSession(options.router, {
+      onNotification: (method, params) => this.#hear(method, params),
+      onQuestion: (method, params) => this.#answer(method, params),
+    });
   }
 
   /** Rejects with the cause when no turn came of it. */
@@ -175,12 +180,16 @@ export class JobRun {
   }
 
   #turnFor(threadId: string): Readonly<Record<string, unknown>> {
-    const { prompt, effort, outputSchema } = this.#request;
+    const { prompt, effort, outputSchema, policy } = this.#request;
+    const opened = this.#opened as Approving;
+    const asking = policy === null ? undefined : approvalPolicyThatAsks(policy, opened);
+    this.#opened = { ...this.#opened, approvalPolicy: asking ?? opened.approvalPolicy };
     const input =
       typeof prompt === "string" ? [{ type: "text", text: prompt, text_elements: [] }] : prompt;
     return {
       threadId,
       input,
+      ...(asking === undefined ? {} : { approvalPolicy: asking }),
       ...(effort === null ? {} : { effort }),
       ...(outputSchema === null ? {} : { outputSchema }),
     };
@@ -212,7 +221,19 @@ export class JobRun {
     if (this.#intent !== undefined) this.interrupt(this.#intent);
   }
 
+  /** What its policy allows; everything else is left to whoever has joined. */
+  #answer(method: string, params: unknown): unknown {
+    const { policy } = this.#request;
+    if (policy === null || this.#opened === undefined) return undefined;
+    const question = { method, params, item: this.#items.about(params) };
+    const answer = answerByPolicy(policy, question);
+    if (answer === undefined) return undefined;
+    this.#journal.append({ type: "allowed", at: new Date().toISOString(), method, params });
+    return answer;
+  }
+
   #hear(method: string, params: unknown): void {
+    this.#items.observe(method, params);
     if (!isRecord(params) || params["threadId"] !== this.#threadId) return;
     if (this.#opened === undefined || this.#over) return;
     const at = new Date().toISOString();

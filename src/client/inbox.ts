@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { v2 } from "../app-server/generated/index.ts";
 import { isRecord, notHandled, RpcError } from "../wire/messages.ts";
-import { ItemsInProgress } from "./items-in-progress.ts";
+import { ItemsInProgress } from "../policy/items-in-progress.ts";
 
 export type NotificationListener = (method: string, params: unknown) => void;
 

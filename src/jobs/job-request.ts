@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { BrokerError } from "../base/errors.ts";
+import { policySchema } from "../policy/policy-schema.ts";
 import type { JobRequest } from "../wire/job-protocol.ts";
 
 const text = v.optional(v.nullable(v.string()), null);
@@ -12,6 +13,7 @@ const settings = v.object({
   effort: text,
   sandbox: text,
   approvalPolicy: v.optional(v.unknown(), null),
+  policy: v.optional(v.nullable(policySchema), null),
   outputSchema: v.optional(v.unknown(), null),
   timeoutMs: v.optional(v.nullable(v.pipe(v.number(), v.minValue(1))), null),
   origin: text,

@@ -1,3 +1,5 @@
+import type { Policy } from "./policy.ts";
+
 /**
  * What was asked for. Kept as it came, so that whoever reads it later knows what the answer answers;
  * what is null was left to Codex's own settings.
@@ -18,6 +20,8 @@ export interface JobRequest {
   readonly effort: string | null;
   readonly sandbox: string | null;
   readonly approvalPolicy: unknown;
+  /** What it may do without anybody being asked; null for nothing. */
+  readonly policy: Policy | null;
   readonly outputSchema: unknown;
   /** Milliseconds after which the turn is interrupted. */
   readonly timeoutMs: number | null;

@@ -11,6 +11,7 @@ const request = {
   effort: null,
   sandbox: null,
   approvalPolicy: null,
+  policy: null,
   outputSchema: null,
   timeoutMs: null,
   origin: null,

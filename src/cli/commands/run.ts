@@ -1,4 +1,4 @@
-import { BrokerError, EXIT, type ExitCode } from "../../base/errors.ts";
+import { EXIT, type ExitCode } from "../../base/errors.ts";
 import { monotonicMs } from "../../base/deadline.ts";
 import type { BrokerClient } from "../../client/broker-client.ts";
 import type { QuestionHandler } from "../../client/inbox.ts";
@@ -12,7 +12,7 @@ import { Keyboard } from "../ask/keyboard.ts";
 import { Person } from "../ask/person.ts";
 import { TerminalDialogue } from "../ask/terminal-dialogue.ts";
 import { answerAll, type Answered } from "../run/approvals.ts";
-import { runInBackground } from "../run/background.ts";
+import { refuseInBackground, runInBackground } from "../run/background.ts";
 import { chooseReporter } from "../run/choose-reporter.ts";
 import { connectForTurn } from "../run/connect.ts";
 import { Interruption } from "../run/interruption.ts";
@@ -75,14 +75,7 @@ class Run {
   }
 
   async #handOver(): Promise<ExitCode> {
-    const idle = (["approve", "policy", "allow-mcp", "queue", "ephemeral"] as const).find((name) =>
-      this.#given.has(name),
-    );
-    if (idle !== undefined) {
-      throw new BrokerError("usage", `--${idle} does not go with --background.`, {
-        hint: "Leave one of the two out.",
-      });
-    }
+    refuseInBackground(this.#given);
     const request = turnRequest(this.#given);
     const prompt = await this.#readPrompt();
     using interruption = new Interruption({ onFirst: () => {}, onSecond: () => {} });
