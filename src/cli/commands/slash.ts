@@ -16,6 +16,7 @@ import { out } from "../output/output.ts";
 import { continuation, toContinue } from "../slash/continuation.ts";
 import { leadingOptions, type Typed, type TypedOptions } from "../slash/leading-options.ts";
 import { ask, show } from "../slash/own-program.ts";
+import { scopeOptions } from "../slash/review-scope.ts";
 import { typedText } from "../slash/typed-text.ts";
 
 /** A shorter name for a model, as users of the published plugin know it. */
@@ -59,13 +60,15 @@ const verbs: Readonly<Record<string, Verb>> = {
   review: {
     options: { ...startOptions, ...targetOptions },
     takes: "nothing",
-    act: async ({ options }) => await start(["review", ...given(options, TARGET)], options),
+    act: async ({ options }) => await start(["review", ...(await target(options))], options),
   },
   "adversarial-review": {
     options: { ...startOptions, ...targetOptions },
     takes: "text",
-    act: async ({ options, rest }) =>
-      await start(["review", "--adversarial", ...given(options, TARGET)], options, rest),
+    async act({ options, rest }) {
+      const focus = rest === "" ? [] : ["-"];
+      await start(["review", "--adversarial", ...(await target(options)), ...focus], options, rest);
+    },
   },
   rescue: {
     options: { ...startOptions, effort: "LEVEL", resume: true, fresh: true, "read-only": true },
@@ -107,7 +110,17 @@ const verbs: Readonly<Record<string, Verb>> = {
   },
 };
 
-const TARGET = ["base", "commit", "scope", "model"];
+async function target(options: Typed["options"]): Promise<readonly string[]> {
+  const named = given(options, ["base", "commit"]);
+  const scope = options.get("scope");
+  if (named.length > 0 && scope !== undefined) {
+    throw new BrokerError("usage", "--scope does not go with --base or --commit.", {
+      hint: "Leave one of the two out.",
+    });
+  }
+  const looked = named.length > 0 ? named : await scopeOptions(scope ?? "auto", process.cwd());
+  return [...looked, ...given(options, ["model"])];
+}
 
 /** Starts a job, which belongs to the broker from then on. */
 async function start(
@@ -115,10 +128,15 @@ async function start(
   options: Typed["options"],
   stdin = "",
 ): Promise<void> {
-  const answer = lastLine(await ask({ args: [...args, "--background", "--json"], stdin }));
+  const [command = "", ...more] = args;
+  const answer = lastLine(await ask({ args: [command, "--background", "--json", ...more], stdin }));
   if (isRecord(answer["error"])) {
     const { message, hint } = answer["error"];
     throw new BrokerError("turnFailed", String(message), { hint: String(hint) });
+  }
+  if (answer["status"] === "nothingToReview") {
+    out.line("There is nothing to review here: no file has changed.");
+    return out.line("--base REF looks at a whole branch, --commit SHA at a commit.");
   }
   const job = String(answer["job"]);
   out.line(`job ${job} has begun (Codex thread ${String(answer["threadId"])})`);

@@ -2,7 +2,7 @@ import { BrokerError } from "../../base/errors.ts";
 import { viewJobs, type JobView } from "../../client/job-list.ts";
 import { resolveScope } from "../../lifecycle/scope.ts";
 import { hostSession } from "../host/host-session.ts";
-import { promptOf } from "../jobs/job-facts.ts";
+import { titleOf } from "../jobs/job-facts.ts";
 import { ago } from "../output/amounts.ts";
 
 /** A job that has ended and whose thread can be gone on with. */
@@ -45,6 +45,8 @@ function continuationOf(
   if (["running", "unconfirmed", "unreadable"].includes(view.state)) return undefined;
   if (view.state === "unreadable" || view.job.threadId === null) return undefined;
   const { id, state, job } = view;
+  // A review has said all it has to say.
+  if (job.request.kind === "review" || job.request.title !== null) return undefined;
   const endedAt = Date.parse(job.end?.at ?? job.lastEntryAt);
   return {
     origin: job.request.origin,
@@ -54,7 +56,7 @@ function continuationOf(
       threadId: view.job.threadId,
       state,
       ended: ago(Math.max(0, Date.now() - endedAt)),
-      task: promptOf(view).slice(0, TASK_CHARACTERS),
+      task: titleOf(view).slice(0, TASK_CHARACTERS),
     },
   };
 }
