@@ -72,24 +72,25 @@ describe("the input of a hook", () => {
     await using world = await makeWorld();
     const plugin = installed(world);
     const seconds = hookLine(plugin.root, event).timeout;
-    const silent = plugin.hook(event);
-    const garbage = plugin.hook(event);
-    garbage.child.stdin.write("\u0000 no JSON } { at all");
-    const cut = plugin.hook(event);
-    cut.child.stdin.end('{"session_id":"s","cwd"');
-    const closed = plugin.hook(event);
-    closed.child.stdin.end();
-    const open = plugin.hook(event);
-    open.child.stdin.write(eventOf(world, event));
-    const huge = plugin.hook(event);
-    huge.child.stdin.write(`{"a":"${"x".repeat(4_000_000)}","session_id":"s"}`);
-    for (const program of [silent, garbage, cut, closed]) {
-      const { code, stdout, stderr } = await inTime(program, seconds);
+    const given = async (input: string, ends: boolean): Promise<Ended> => {
+      const program = plugin.hook(event);
+      if (input !== "") program.child.stdin.write(input);
+      if (ends) program.child.stdin.end();
+      return await inTime(program, seconds);
+    };
+    for (const [input, ends] of [
+      ["", false],
+      ["", true],
+      ["\u0000 no JSON } { at all", false],
+      ['{"session_id":"s","cwd"', true],
+    ] as const) {
+      const { code, stdout, stderr } = await given(input, ends);
       expect({ code, stdout }).toEqual({ code: 0, stdout: "" });
       expect(stderr).toContain("the hook did nothing");
     }
-    for (const program of [open, huge]) {
-      expect(await inTime(program, seconds)).toMatchObject({ code: 0, stdout: "", stderr: "" });
+    const huge = `{"a":"${"x".repeat(4_000_000)}","session_id":"s"}`;
+    for (const input of [eventOf(world, event), huge]) {
+      expect(await given(input, false)).toMatchObject({ code: 0, stdout: "", stderr: "" });
     }
     expect(livingBrokers(world.stateDir)).toEqual([]);
   });

@@ -25,6 +25,7 @@ type Event = (input: HookInput, deadline: Deadline) => Promise<HookAnswer>;
 const INPUT_WITHIN_MS = 2_000;
 /** Unless the line says so. A host ends a hook after ten minutes by itself. */
 const DEFAULT_WITHIN_MS = 5_000;
+const TO_SAY_SO_MS = 1_000;
 const CANCEL_WITHIN_MS = 60_000;
 const ASK_AGAIN_AFTER_MS = 1_000;
 
@@ -45,7 +46,7 @@ export async function execute(given: Given<typeof hookOptions>): Promise<ExitCod
   const budgetMs = given.seconds("within") ?? DEFAULT_WITHIN_MS;
   const deadline = Deadline.after(budgetMs - process.uptime() * 1_000);
   try {
-    const answer = await deadline.race(answerTo(event, deadline, budgetMs), () => tooLate(name));
+    const answer = await deadline.race(answerTo(event, deadline), () => tooLate(name));
     const json = hostJson(answer);
     if (json !== undefined) out.json(json);
   } catch (error) {
@@ -54,12 +55,18 @@ export async function execute(given: Given<typeof hookOptions>): Promise<ExitCod
   return EXIT.ok;
 }
 
-async function answerTo(event: Event, deadline: Deadline, budgetMs: number): Promise<HookAnswer> {
-  const inputLimit = deadline.within(Math.min(INPUT_WITHIN_MS, budgetMs / 2));
-  const reading = await readHookInput(process.stdin, inputLimit);
-  if (reading.state === "read") return await event(reading.input, deadline);
+async function answerTo(event: Event, deadline: Deadline): Promise<HookAnswer> {
+  const before = beforeItPasses(deadline);
+  const reading = await readHookInput(process.stdin, before.within(INPUT_WITHIN_MS));
+  if (reading.state === "read") return await event(reading.input, before);
   err.line(`codex-broker: the hook did nothing: ${reading.why}`);
   return {};
+}
+
+/** What is not done must still be said. */
+function beforeItPasses(deadline: Deadline): Deadline {
+  const left = deadline.remainingMs;
+  return deadline.within(left - Math.min(TO_SAY_SO_MS, left / 10));
 }
 
 const events: Readonly<Record<string, Event>> = {
