@@ -47,6 +47,10 @@ const inputs = await bundle("dist", {
 });
 replaceIfChanged(join(root, "dist/THIRD_PARTY_LICENSES.txt"), Buffer.from(licenses(inputs)));
 
+// For whoever wants to check a review by itself.
+const schema = "review.schema.json";
+replaceIfChanged(join(root, "dist", schema), readFileSync(join(root, "src/cli/review", schema)));
+
 removeStaleDeclarations();
 
 // A host copies the plugin's folder and nothing else, so it holds the programs once more.

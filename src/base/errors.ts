@@ -73,6 +73,12 @@ const facts = {
     hint: "Log in with `codex login`.",
   },
 
+  sandboxUnusable: {
+    code: -33009,
+    retryable: false,
+    exit: EXIT.couldNotStart,
+    hint: "Mend what it names; or, where a container or another sandbox confines Codex already, use `--sandbox danger-full-access`.",
+  },
   notReviewable: {
     code: -33060,
     retryable: false,

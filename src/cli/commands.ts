@@ -66,6 +66,19 @@ export const reviewOptions = {
   ...startOptions,
 } as const;
 
+export const transferOptions = {
+  session: {
+    value: "ID|PATH",
+    help: "its id or its file (default: the newest one of this directory)",
+  },
+  ...scopeOptions,
+  timeout: { value: "SECONDS", help: "how long the import may take (default: 120)" },
+  ...jsonOption,
+  ...startOptions,
+} as const;
+
+export const setupOptions = { ...scopeOptions, ...jsonOption, ...startOptions } as const;
+
 export const ensureOptions = { ...scopeOptions, ...startOptions, ...jsonOption } as const;
 export const statusOptions = { ...scopeOptions, ...jsonOption } as const;
 export const stopOptions = {
@@ -120,6 +133,21 @@ export const hookOptions = {
 
 /** All commands, in the order of the help. */
 export const commands = [
+  command({
+    name: "setup",
+    summary: "check that everything is there to hand work to Codex",
+    about:
+      "Goes through what it takes: Node, codex, the state directory, a broker, the login and the sandbox, as Codex " +
+      "itself answers about them. For what is missing it says what to type. Ends with code 0 when work can be handed " +
+      "over, else with 6. `codex-broker doctor` looks deeper.",
+    operands: [],
+    options: setupOptions,
+    examples: [
+      { line: "codex-broker setup", does: "a line each, with a mark" },
+      { line: "codex-broker setup --json | jq .ready", does: "for programs" },
+    ],
+    load: () => import("./commands/setup.ts"),
+  }),
   command({
     name: "run",
     summary: "run one turn and print Codex's final message",
@@ -182,6 +210,20 @@ export const commands = [
       { line: "codex-broker jobs cancel k3f", does: "ends it, and says so when it has ended" },
     ],
     load: () => import("./commands/jobs.ts"),
+  }),
+  command({
+    name: "transfer",
+    summary: "make a Codex thread of a Claude Code session",
+    about:
+      "Has Codex import a session of Claude Code as a thread, and prints how to go on with it. A session that was " +
+      "transferred before keeps its thread; what has been said since is added to it.",
+    operands: [],
+    options: transferOptions,
+    examples: [
+      { line: "codex-broker transfer", does: "the newest session of this directory" },
+      { line: "codex-broker transfer --session 21e3ddd1", does: "by the beginning of its id" },
+    ],
+    load: () => import("./commands/transfer.ts"),
   }),
   command({
     name: "ensure",

@@ -7,6 +7,7 @@ import type { jobsOptions } from "../commands.ts";
 import { cancelJob } from "../jobs/reach.ts";
 import { failureOfJob, jobJson } from "../jobs/job-facts.ts";
 import { printJobs } from "../jobs/list.ts";
+import { printOutcome } from "../jobs/outcome.ts";
 import { printJob } from "../jobs/show.ts";
 import { untilEnded } from "../jobs/wait.ts";
 import { whichJob } from "../jobs/which-job.ts";
@@ -118,11 +119,10 @@ function tellResult(given: Arguments, view: JobView): ExitCode {
     throw new BrokerError("stateDirUnusable", `Job ${view.id} cannot be read: ${view.why}.`);
   }
   const failure = failureOfJob(view);
-  const message = view.job.end?.message ?? "";
   if (given.has("json")) out.json(jobJson(view));
   else if (view.state === "running") {
     err.line(`job ${view.id} still runs; \`codex-broker jobs wait ${view.id}\` waits for its end`);
-  } else if (message !== "") out.foreign(message.endsWith("\n") ? message : `${message}\n`);
+  } else printOutcome(view, out);
   if (failure === undefined) return EXIT.ok;
   if (!given.has("json")) printFailure(failure, err);
   return failure.exitCode;

@@ -1,3 +1,4 @@
+import type { v2 } from "../../app-server/generated/index.ts";
 import { monotonicMs } from "../../base/deadline.ts";
 import { BrokerError, EXIT, type ExitCode } from "../../base/errors.ts";
 import type { BrokerClient } from "../../client/broker-client.ts";
@@ -20,6 +21,7 @@ import { lineOfFailure, lineOfResult, type ResultLine } from "../run/outcome.ts"
 import { readPrompt } from "../run/prompt.ts";
 import { quietReporter } from "../run/quiet-reporter.ts";
 import type { Reporter } from "../run/reporter.ts";
+import { requireSandbox } from "../run/sandbox.ts";
 import { turnFailure } from "../run/turn-failure.ts";
 
 export async function execute(given: Given<typeof reviewOptions>): Promise<ExitCode> {
@@ -28,7 +30,9 @@ export async function execute(given: Given<typeof reviewOptions>): Promise<ExitC
 
 /** What Codex is asked to do, by its own reviewer or by a turn of ours. */
 interface Work {
-  readonly shared: Pick<TurnOptions, "cwd" | "sandbox" | "approvalPolicy" | "model" | "timeoutMs">;
+  readonly shared: Pick<TurnOptions, "cwd" | "approvalPolicy" | "model" | "timeoutMs"> & {
+    readonly sandbox: v2.SandboxMode;
+  };
   readonly asked: Pick<ReviewOptions, "target"> | Pick<TurnOptions, "prompt" | "outputSchema">;
   readonly title: string;
 }
@@ -102,7 +106,7 @@ class Review {
 
   async #handOver({ shared, asked, title }: Work): Promise<ExitCode> {
     using interruption = new Interruption({ onFirst: () => {}, onSecond: () => {} });
-    await using client = await this.#connect(interruption);
+    await using client = await this.#connect(interruption, shared.sandbox);
     const kind = "target" in asked ? "review" : "turn";
     return await startJob(client, { kind, title, ...shared, ...asked }, this.#json);
   }
@@ -115,7 +119,7 @@ class Review {
       onSecond: () => reporter.gone(),
     });
     out.whenReaderGoes(() => interruption.interrupt());
-    await using client = await this.#connect(interruption);
+    await using client = await this.#connect(interruption, shared.sandbox);
     reporter.preparing("opening a thread");
     const options = {
       ...shared,
@@ -132,8 +136,15 @@ class Review {
     return await turn.result;
   }
 
-  async #connect(interruption: Interruption): Promise<BrokerClient> {
-    return await connectForTurn(this.#given, "review", this.#reporter, interruption);
+  async #connect(interruption: Interruption, sandbox: v2.SandboxMode): Promise<BrokerClient> {
+    const client = await connectForTurn(this.#given, "review", this.#reporter, interruption);
+    try {
+      await interruption.race(requireSandbox(client, sandbox));
+      return client;
+    } catch (error) {
+      client.close();
+      throw error;
+    }
   }
 
   #nothingToReview(target: Target): ExitCode {

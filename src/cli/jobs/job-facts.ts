@@ -6,6 +6,7 @@ import { BrokerError } from "../../base/errors.ts";
 import { turnFailure } from "../run/turn-failure.ts";
 import type { Outcome } from "../../wire/job-protocol.ts";
 import { failureJson, failureOf, type Failure } from "../output/failure.ts";
+import { reviewOf } from "./outcome.ts";
 
 type Read = Exclude<JobView, { state: "unreadable" }>;
 
@@ -18,7 +19,8 @@ const STATUSES: Readonly<Record<Exclude<Outcome, "lost">, TurnResult["status"]>>
 
 /** Why the job did not end well; undefined for one that has, or runs. */
 export function failureOfJob(view: Read): Failure | undefined {
-  if (view.state === "running" || view.state === "completed") return undefined;
+  if (view.state === "running") return undefined;
+  if (view.state === "completed") return misfitOf(view);
   if (view.state === "lost" || view.state === "unconfirmed") return failureOf(lossOf(view));
   const { state, job } = view;
   const error = turnFailure(
@@ -34,6 +36,16 @@ export function failureOfJob(view: Read): Failure | undefined {
     job.request.timeoutMs ?? undefined,
   );
   return error === undefined ? undefined : failureOf(error);
+}
+
+/** Its turn went well, and yet what it said is not what was asked for. */
+function misfitOf(view: Read): Failure | undefined {
+  try {
+    reviewOf(view);
+    return undefined;
+  } catch (error) {
+    return failureOf(error);
+  }
 }
 
 function lossOf({ state, id, job, why }: Extract<Read, { readonly why: string }>): BrokerError {
@@ -77,6 +89,7 @@ export function jobJson(view: JobView): Readonly<Record<string, unknown>> {
   if (view.state === "unreadable") return { job: view.id, state: view.state, why: view.why };
   const { id, state, job } = view;
   const failure = failureOfJob(view);
+  const review = failure === undefined ? reviewOf(view) : undefined;
   return {
     job: id,
     state,
@@ -91,6 +104,7 @@ export function jobJson(view: JobView): Readonly<Record<string, unknown>> {
     resolved: job.resolved,
     message: job.end?.message ?? "",
     usage: job.usage,
+    ...(review === undefined ? {} : { review }),
     ...(failure === undefined ? {} : { error: failureJson(failure) }),
   };
 }
