@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { makeSession } from "../support/claude-session.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { makeWorld, type World } from "../support/world.ts";
 import { Installed, jobIn } from "./installed.ts";
@@ -53,7 +54,9 @@ describe("the installed plugin, on a machine with Node and codex alone", () => {
     const status = await plugin.slash("status");
     expect(status).toMatch(new RegExp(`${job} +completed`));
     expect(status).toContain("review gate: off");
+    expect(await plugin.slash("status", "--all")).toMatch(new RegExp(`${job} +completed`));
     expect(await plugin.slash("status", job)).toContain("say: all done");
+    expect(await plugin.slash("status", "--wait")).toContain("needs the id of a job");
     expect(await plugin.slash("status", `--wait ${job}`)).toContain("all done");
   });
 
@@ -167,6 +170,37 @@ describe("the installed plugin, on a machine with Node and codex alone", () => {
     expect(await handOver(plugin, "--resume --fresh x")).toContain("exclude each other");
     const nowhere = { CODEX_BROKER_CODEX: "/nowhere/codex" };
     expect(await handOver(plugin, "say: x", nowhere)).toContain("/nowhere/codex");
+  });
+
+  test("takes over the conversation that it was typed in, or another one that is named", async () => {
+    await using world = await makeWorld();
+    const plugin = new Installed(world);
+    const named = makeSession(world, "The other thing.");
+    const { id, file } = makeSession(world, "This thing.");
+    const other = await plugin.slash("transfer", `--source ${named.file}`);
+    expect(other).toContain(`session ${named.id} is transferred`);
+    const variables = join(world.stateDir, "..", "session-env");
+    const start = plugin.hook("SessionStart", { env: { CLAUDE_ENV_FILE: variables } });
+    start.child.stdin.end(JSON.stringify({ session_id: id, transcript_path: file }));
+    expect(await start.ended).toMatchObject({ code: 0 });
+    const [line] = plugin.blocks("transfer", "");
+    const { stdout } = await plugin.shell(`. '${variables}'\n${line ?? ""}`);
+    expect(stdout).toContain(`session ${id} is transferred`);
+    expect(stdout).toMatch(/codex resume \S+/);
+  });
+
+  test("says whether everything is there, and what was chosen for the workspace", async () => {
+    await using world = await makeWorld();
+    const plugin = new Installed(world);
+    const setup = await plugin.slash("setup");
+    expect(setup).toContain("ready");
+    expect(setup).toContain("review gate: off");
+    expect(setup).toContain("jobs at the end of a session: kept");
+    const both = "--enable-review-gate --disable-review-gate";
+    expect(await plugin.slash("setup", both)).toContain("both enabled and disabled");
+    expect(await plugin.slash("setup", "--jobs-at-end burn")).toContain("keep or cancel");
+    const missing = await plugin.slash("setup", "", { CODEX_BROKER_CODEX: "/nowhere/codex" });
+    expect(missing).toContain("/nowhere/codex");
   });
 
   test("the agent hands a task over in the same way", async () => {
