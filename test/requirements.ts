@@ -611,8 +611,8 @@ export const requirements: readonly Requirement[] = [
     id: "F84",
     title: "A sandbox inside a sandbox gives one clear error",
     source: "openai/codex-plugin-cc#240, vamseeachanta/workspace-hub#2804",
-    state: "open",
-    note: "Codex's own words about a sandbox that cannot be set up reach the caller; that they come from a sandbox around it is not said, and not tested.",
+    state: "partly",
+    note: "A review, and setup, say so before anything is asked of the model; a run learns it only from the commands that fail in it.",
   },
   {
     id: "F85",

@@ -31,20 +31,34 @@ test("the start loads neither the parser that can talk nor any command", () => {
   expect(size).toBeLessThan(50_000);
 });
 
-test.each(["run", "ensure", "status", "stop", "logs", "call", "proxy", "serve"])(
-  "%s loads neither that parser nor the daemon's parts",
-  (name) => {
-    const chunks = join(dirname(CLI), "chunks");
-    const own = readdirSync(chunks).filter((file) =>
-      new RegExp(`^${name}-[A-Z0-9]{8}\\.js$`).test(file),
-    );
-    expect(own).toHaveLength(1);
-    const files = loadedWith(join(chunks, own[0]!));
-    expect(files.size).toBeGreaterThan(3);
-    expect(has(files, COMMANDER)).toBe(false);
-    expect(has(files, "pino")).toBe(false);
-  },
-);
+test.each([
+  "run",
+  "review",
+  "transfer",
+  "setup",
+  "ensure",
+  "status",
+  "stop",
+  "logs",
+  "call",
+  "proxy",
+  "serve",
+])("%s loads neither that parser nor the daemon's parts", (name) => {
+  const chunks = join(dirname(CLI), "chunks");
+  const own = readdirSync(chunks).filter((file) =>
+    new RegExp(`^${name}-[A-Z0-9]{8}\\.js$`).test(file),
+  );
+  expect(own).toHaveLength(1);
+  const files = loadedWith(join(chunks, own[0]!));
+  expect(files.size).toBeGreaterThan(3);
+  expect(has(files, COMMANDER)).toBe(false);
+  expect(has(files, "pino")).toBe(false);
+});
+
+test("the form of a review lies beside the program", () => {
+  const form = readFileSync(join(dirname(CLI), "review.schema.json"), "utf8");
+  expect(form).toBe(readFileSync("src/cli/review/review.schema.json", "utf8"));
+});
 
 test("that parser is there, in a file of its own", () => {
   const chunks = join(dirname(CLI), "chunks");

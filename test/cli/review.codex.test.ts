@@ -1,4 +1,5 @@
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { eventually } from "../support/eventually.ts";
@@ -6,12 +7,31 @@ import { makeRepository, type GitRepository } from "../support/git-repository.ts
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { livingBrokers } from "../support/stop-brokers.ts";
 import { makeWorld, type World } from "../support/world.ts";
-import { cli, lastJson, startCli, type Ended } from "./program.ts";
+import {
+  CLI,
+  cli,
+  lastJson,
+  privateEnvironment,
+  Program,
+  startCli,
+  type Ended,
+} from "./program.ts";
 
 guardAgainstLeaks();
 
 /** The other sandboxes need kernel features that a container often withholds. */
 const FREE = ["--sandbox", "danger-full-access"];
+
+/** What a container or the sandbox of a host does to a sandbox inside: no namespaces. */
+const FORBID = "echo 0 >/proc/sys/user/max_user_namespaces";
+const CAN_FORBID = spawnSync("unshare", ["-Ur", "sh", "-c", FORBID]).status === 0;
+
+async function withoutNamespaces(world: World, args: readonly string[]): Promise<Ended> {
+  const line = ["-Ur", "sh", "-c", `${FORBID} && exec "$@"`, "sh", process.execPath, CLI, ...args];
+  const program = new Program("unshare", line, privateEnvironment(world), world.workspace);
+  program.child.stdin.end();
+  return await program.ended;
+}
 
 const finding = {
   title: "It crashes",
@@ -127,23 +147,20 @@ describe("review", () => {
     expect((await client.status()).turns).toEqual([]);
   });
 
-  test.runIf(process.platform === "linux")(
+  test.runIf(CAN_FORBID)(
     "F84: a sandbox that cannot be set up is one clear error, and no empty review",
     async () => {
       await using world = await makeChangedWorld();
-      const tools = join(world.home.path, "tools");
-      mkdirSync(tools);
-      // As it ends in a container, or in the sandbox of a host.
-      const words = "bwrap: Creating new namespace failed: Operation not permitted";
-      writeFileSync(join(tools, "bwrap"), `#!/bin/sh\necho '${words}' >&2\nexit 1\n`);
-      chmodSync(join(tools, "bwrap"), 0o755);
-      const env = { PATH: `${tools}:${process.env["PATH"] ?? ""}` };
-      const { code, stdout, stderr } = await cli(world, ["review", "--json"], { env });
+      const { code, stdout, stderr } = await withoutNamespaces(world, ["review", "--json"]);
       expect(code).toBe(3);
       expect(lastJson(stdout)).toMatchObject({ error: { kind: "sandboxUnusable" } });
-      expect(stderr).toContain(words);
+      expect(stderr).toContain("Creating new namespace failed");
       expect(stderr).toContain("--sandbox danger-full-access");
       expect(world.model.requests.total).toBe(0);
+      world.model.answer(CODEXS, "shell: git status --short ;; say: nothing wrong");
+      const free = await withoutNamespaces(world, ["review", ...FREE]);
+      expect(free).toMatchObject({ code: 0, stdout: "nothing wrong\n" });
+      expect(free.stderr).toContain("exit 0");
     },
   );
 });
@@ -181,6 +198,17 @@ describe("review --adversarial", () => {
         model: "mock-model",
         text: { format: { type: "json_schema" } },
       });
+    }
+  });
+
+  test("F100: a stdin that never ends is not read unless - asks for it; an empty focus is none", async () => {
+    await using world = await makeChangedWorld();
+    world.model.answer(OURS, `json: ${JSON.stringify(review)}`);
+    for (const focus of [[], ["--", ""], ["--", "here"]]) {
+      const args = ["review", ...FREE, "--adversarial", "--quiet", ...focus];
+      const { code } = await startCli(world, args, { openStdin: true }).ended;
+      expect({ focus, code }).toEqual({ focus, code: 0 });
+      expect(lastPrompt(world).includes("<focus>")).toBe(focus.includes("here"));
     }
   });
 
@@ -233,6 +261,17 @@ describe("review --adversarial", () => {
 });
 
 describe("review --background", () => {
+  test("does not go with an app-server that ends with its client", async () => {
+    await using world = await makeChangedWorld();
+    const given = await reviewed(world, "--background", "--private");
+    expect(given.code).toBe(2);
+    const env = { CODEX_BROKER_PRIVATE: "1" };
+    const { code, stderr } = await cli(world, ["run", "--background", "say: hi"], { env });
+    expect(code).toBe(2);
+    expect(stderr).toContain("no job can go on in it");
+    expect(livingBrokers(world.stateDir)).toEqual([]);
+  });
+
   test("F28: is a job, whose result is what the reviewer said", async () => {
     await using world = await makeChangedWorld();
     world.model.answer(CODEXS, "hold: gate ;; say: nothing wrong");

@@ -13,12 +13,12 @@ import { changesOf, type Changes } from "../review/changes.ts";
 import { printReview } from "../review/report.ts";
 import { codexTarget, resolveTarget, targetLabel, type Target } from "../review/target.ts";
 import { answerAll } from "../run/approvals.ts";
-import { startJob } from "../run/background.ts";
+import { requireShared, startJob } from "../run/background.ts";
 import { chooseReporter } from "../run/choose-reporter.ts";
 import { connectForTurn } from "../run/connect.ts";
 import { Interruption } from "../run/interruption.ts";
 import { lineOfFailure, lineOfResult, type ResultLine } from "../run/outcome.ts";
-import { readPrompt } from "../run/prompt.ts";
+import { readText } from "../run/prompt.ts";
 import { quietReporter } from "../run/quiet-reporter.ts";
 import type { Reporter } from "../run/reporter.ts";
 import { requireSandbox } from "../run/sandbox.ts";
@@ -56,6 +56,7 @@ class Review {
 
   async execute(): Promise<ExitCode> {
     try {
+      if (this.#given.has("background")) requireShared(this.#given);
       const focus = await this.#readFocus();
       const target = await resolveTarget(this.#given.text("cwd") ?? process.cwd(), {
         base: this.#given.text("base"),
@@ -83,7 +84,7 @@ class Review {
     }
     const onWait = (): void =>
       err.line(err.paint("dim", "codex-broker: waiting for the focus on stdin"));
-    return (await readPrompt({ words, file, onWait })).trim();
+    return (await readText({ words, file, onWait })).trim();
   }
 
   #workOn(target: Target, changes: Changes, focus: string): Work {

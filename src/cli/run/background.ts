@@ -4,6 +4,7 @@ import type { JobStartParams } from "../../wire/job-protocol.ts";
 import { runOptions } from "../commands.ts";
 import { hostSession } from "../host/host-session.ts";
 import type { Given } from "../line/given.ts";
+import type { sharingOptions } from "../options.ts";
 import { out } from "../output/output.ts";
 import { wantedSharing } from "../workspace/wanted.ts";
 import type { TurnRequest } from "./turn-request.ts";
@@ -22,10 +23,7 @@ export function refuseInBackground(given: Given<typeof runOptions>): void {
   }
   if (given.has("queue")) refuse("--queue", "Start the job when the thread's turn has ended.");
   if (given.has("ephemeral")) refuse("--ephemeral", "A job's journal stays on disk.");
-  if (wantedSharing(given).private) {
-    const asked = given.has("private") ? "--private" : "CODEX_BROKER_PRIVATE=1";
-    refuse(asked, "A private app-server ends with its client, and the job would end with it.");
-  }
+  requireShared(given);
 }
 
 /** Hands the turn over to the broker, which owns it from then on. */
@@ -53,6 +51,19 @@ export async function runInBackground(
     },
     json,
   );
+}
+
+/**
+ * What ends with its one client is no place for work that goes on without it.
+ *
+ * @throws BrokerError `usage`.
+ */
+export function requireShared(given: Given<typeof sharingOptions>): void {
+  if (!wantedSharing(given).private) return;
+  const asked = given.has("private") ? "--private" : "CODEX_BROKER_PRIVATE=1";
+  throw new BrokerError("usage", `${asked} does not go with --background.`, {
+    hint: "A private app-server ends with its client, and the job would end with it.",
+  });
 }
 
 /** Returns when the job has begun, and says how to get at it. */
