@@ -109,7 +109,7 @@ export class Installed {
     const bounded =
       change.within === undefined
         ? line
-        : line.replace(/--within \d+/, `--within ${change.within}`);
+        : line.replace(/--within [\d.]+/, `--within ${change.within}`);
     const env = this.in({ CLAUDE_PLUGIN_ROOT: this.root, ...change.env });
     return new Program("/bin/sh", ["-c", bounded], env, this.#world.workspace);
   }

@@ -1,19 +1,15 @@
 import { spawn } from "node:child_process";
 import { appendFileSync } from "node:fs";
 import { BrokerError, EXIT, type ExitCode } from "../../base/errors.ts";
-import { Deadline, pause } from "../../base/deadline.ts";
+import { Deadline } from "../../base/deadline.ts";
 import { trace } from "../../base/trace.ts";
-import { stateDirectory } from "../../lifecycle/state-directory.ts";
 import { neutralDirectory } from "../../os/neutral-directory.ts";
 import type { hookOptions } from "../commands.ts";
 import { exportLines } from "../host/host-session.ts";
 import { readSettings } from "../host/workspace-settings.ts";
 import { answerOf } from "../hook/gate-outcome.ts";
-import { runGate } from "../hook/gate.ts";
 import { hostJson, type HookAnswer } from "../hook/hook-answer.ts";
 import { readHookInput, type HookInput } from "../hook/hook-input.ts";
-import { allJobsOfSession, type JobOfSession } from "../host/session-jobs.ts";
-import { cancelJob } from "../jobs/reach.ts";
 import type { Given } from "../line/given.ts";
 import { failureOf, printFailure } from "../output/failure.ts";
 import { err, out } from "../output/output.ts";
@@ -26,8 +22,6 @@ const INPUT_WITHIN_MS = 2_000;
 /** Unless the line says so. A host ends a hook after ten minutes by itself. */
 const DEFAULT_WITHIN_MS = 5_000;
 const TO_SAY_SO_MS = 1_000;
-const CANCEL_WITHIN_MS = 60_000;
-const ASK_AGAIN_AFTER_MS = 1_000;
 
 /**
  * Always ends with 0, or with what a mistyped line gives: a host takes some other codes for "blocked",
@@ -35,7 +29,10 @@ const ASK_AGAIN_AFTER_MS = 1_000;
  */
 export async function execute(given: Given<typeof hookOptions>): Promise<ExitCode> {
   const [name = ""] = given.operands;
-  if (name === "cancel-jobs") return await cancelJobs(given);
+  if (name === "cancel-jobs") {
+    const { cancelJobsOfSession } = await import("../hook/cancel-jobs.ts");
+    return await cancelJobsOfSession(given.text("session"));
+  }
   const event = Object.hasOwn(events, name) ? events[name] : undefined;
   if (event === undefined) {
     throw new BrokerError("turnFailed", `There is no hook ${JSON.stringify(name)}.`, {
@@ -90,6 +87,8 @@ const events: Readonly<Record<string, Event>> = {
     if (damage !== undefined) return { notice: `Codex review gate: off, because ${damage}` };
     // Once is enough: an agent that was sent back already would be sent back for ever.
     if (!settings.reviewGate || stopHookActive) return {};
+    // Loaded only here: most hooks have nothing to do, and are waited for.
+    const { runGate } = await import("../hook/gate.ts");
     return answerOf(await runGate({ cwd, lastMessage, deadline }));
   },
 };
@@ -105,33 +104,6 @@ function leaveBehind(session: string): void {
   });
   child.on("error", (error) => trace("warn", "hook.notLeftBehind", { error: String(error) }));
   child.unref();
-}
-
-/**
- * What `session-end` leaves behind. Each job is asked of the very broker that runs it, and nobody is
- * signalled; one that does not answer is asked again for a while.
- */
-async function cancelJobs(given: Given<typeof hookOptions>): Promise<ExitCode> {
-  const session = given.text("session");
-  if (session === undefined) throw new BrokerError("turnFailed", "No session was named.");
-  const deadline = Deadline.after(given.seconds("within") ?? CANCEL_WITHIN_MS);
-  for (;;) {
-    const jobs = await allJobsOfSession(stateDirectory().path, session);
-    await Promise.all(jobs.map(tryToCancel));
-    const isOpen = jobs.some(({ state }) => state === "running" || state === "unconfirmed");
-    if (!isOpen || deadline.expired) return EXIT.ok;
-    await pause(ASK_AGAIN_AFTER_MS);
-  }
-}
-
-async function tryToCancel(view: JobOfSession): Promise<void> {
-  if (view.state !== "running") return;
-  try {
-    const { outcome } = await cancelJob(view);
-    out.line(`job ${view.id}: ${outcome ?? "told to end"}`);
-  } catch (error) {
-    printFailure(failureOf(error), err);
-  }
 }
 
 function tooLate(name: string): BrokerError {
