@@ -39,7 +39,7 @@ export const requirements: readonly Requirement[] = [
     title: "What is replaced really ends, on every system, and leaves nothing behind",
     source: "openai/codex-plugin-cc#262",
     state: "partly",
-    note: "Proven on Linux, and of single processes and trees in a Windows Node under Wine. Nothing has been run on a real Windows or on a Mac.",
+    note: "Proven on Linux, and in a Windows Node with the real codex.exe under Wine, orphans included. Nothing has been run on a real Windows or on a Mac.",
   },
   {
     id: "S5",
@@ -52,7 +52,7 @@ export const requirements: readonly Requirement[] = [
     title: "The same proof is asked for on Windows",
     source: "openai/codex-plugin-cc#262",
     state: "partly",
-    note: "Shown in a Windows Node under Wine (npm run test:windows), a pid that is really given again included; not yet on a real Windows.",
+    note: "Shown in a Windows Node under Wine with each push, a pid that is really given again included; not yet on a real Windows.",
   },
   {
     id: "S7",
@@ -205,14 +205,13 @@ export const requirements: readonly Requirement[] = [
     title: "Helpers of the app-server end with it, in whichever group they run",
     source: "openai/codex-plugin-cc#358, openclaw/openclaw#126285",
     state: "partly",
-    note: "Proven on Linux. Trees of processes end in a Windows Node under Wine; an orphan whose starter ended unseen is not found there. The code for macOS has never run.",
+    note: "Proven on Linux, and in a Windows Node under Wine, where a job takes along everything that Codex has started. The code for macOS has never run.",
   },
   {
     id: "F19",
     title: "An app-server that ignores a polite end is ended all the same",
     source: "openai/codex#34142, openai/codex#33291",
-    state: "partly",
-    note: "Proven on Linux.",
+    state: "closed",
   },
   {
     id: "F20",
@@ -308,8 +307,7 @@ export const requirements: readonly Requirement[] = [
     id: "F35",
     title: "Each event reaches the clients of its thread and no other",
     source: "openai/codex-plugin-cc#36, openai/codex-plugin-cc#328, openai/codex#32789",
-    state: "partly",
-    note: "Proven with sub-agents that a scripted app-server tells of, not with those of the real codex.",
+    state: "closed",
   },
   {
     id: "F36",
@@ -327,8 +325,7 @@ export const requirements: readonly Requirement[] = [
     id: "F38",
     title: "A thread that nobody follows any more is released upstream",
     source: "openai/codex-plugin-cc#706, openai/codex-plugin-cc#707",
-    state: "partly",
-    note: "The threads of sub-agents go with their parent's, proven with a scripted app-server, not with the real codex.",
+    state: "closed",
   },
   {
     id: "F39",
@@ -474,8 +471,7 @@ export const requirements: readonly Requirement[] = [
     id: "F62",
     title: "Cancelling ends the turn or says that it did not",
     source: "openai/codex-plugin-cc#623, openai/codex-plugin-cc#361, openai/codex-plugin-cc#540",
-    state: "partly",
-    note: "A job and a run say how the turn ended; a turn that never ends after an interrupt is reported, not ended by other means.",
+    state: "closed",
   },
   {
     id: "F63",
@@ -541,8 +537,7 @@ export const requirements: readonly Requirement[] = [
     id: "F73",
     title: "No shell stands between the broker and what it runs",
     source: "openai/codex-plugin-cc#219, openai/codex-plugin-cc#331, openai/codex-plugin-cc#413",
-    state: "partly",
-    note: "Proven of the app-server on POSIX; on Windows only by what is refused. Processes are ended there by a call of the system, not by taskkill.",
+    state: "closed",
   },
   {
     id: "F74",
@@ -567,8 +562,8 @@ export const requirements: readonly Requirement[] = [
     id: "F77",
     title: "No console window appears on Windows",
     source: "openai/codex-plugin-cc#440, openai/codex#44768",
-    state: "open",
-    note: "Broker and app-server are started with windowsHide; that no window appears can be seen on a real Windows only.",
+    state: "partly",
+    note: "Codex has a console that nobody sees, and its children share it: shown in a Windows Node under Wine. That no window appears can be seen on a real Windows only.",
   },
   {
     id: "F78",

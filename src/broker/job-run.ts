@@ -10,12 +10,7 @@ import { isRecord, rpcErrorOf } from "../wire/messages.ts";
 import { InnerSession } from "./inner-session.ts";
 import type { Router } from "./router.ts";
 
-/** An interrupted turn ends within milliseconds, one that has processes to end within some seconds. */
-const INTERRUPT_GRACE_MS = 10_000;
-/** Once more, should the first have been lost. */
-const SECOND_GRACE_MS = 3_000;
-
-/** For one that was cancelled before its turn has begun: it is ended then, whoever waits. */
+/** The router needs 13 s to find that a turn goes on. */
 const CANCEL_ANSWERED_WITHIN_MS = 20_000;
 
 /** Why the turn is being ended from this side. */
@@ -25,8 +20,7 @@ export interface JobRunOptions {
   readonly journal: Journal;
   readonly router: Router;
   readonly codex: string | null;
-  /** Its turn goes on in spite of being interrupted. */
-  readonly onStuck: (threadId: string) => void;
+  readonly endsBecause: () => string | undefined;
 }
 
 type Opened = Readonly<Record<string, unknown>>;
@@ -51,7 +45,6 @@ export class JobRun {
   #usage: unknown;
   #intent: Intent | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #interrupting = false;
   #isStuck = false;
   #over = false;
 
@@ -111,39 +104,34 @@ export class JobRun {
     }
   }
 
-  /** Applied as soon as there is a turn that could be interrupted, and followed to its end. */
+  /** Applied as soon as there is a turn that could be interrupted. The router follows it to its end. */
   interrupt(intent: Intent): void {
     this.#intent ??= intent;
-    if (this.#turnId === undefined || this.#over) return;
-    if (this.#interrupting) return;
-    this.#interrupting = true;
-    void this.#interruptUntilEnded();
+    const turn = { threadId: this.#threadId, turnId: this.#turnId };
+    if (turn.turnId === undefined || this.#over) return;
+    this.#session.request("turn/interrupt", turn).catch((error: unknown) => {
+      // It had ended already, or will be lost with the app-server: its end says so.
+      trace("info", "job.notInterrupted", { job: this.id, error: String(error) });
+    });
   }
 
   /** @returns how it ended, or null when that is not confirmed. @throws why no turn came of it. */
   async cancel(): Promise<Outcome | null> {
     this.interrupt("cancelled");
     const settled = Promise.race([this.#ended.promise, this.#stuck.promise]);
-    return await within(CANCEL_ANSWERED_WITHIN_MS, settled);
+    const late = new Error("not yet");
+    return await Deadline.after(CANCEL_ANSWERED_WITHIN_MS)
+      .race(settled, () => late)
+      .catch((error: unknown) => {
+        if (error === late) return null;
+        throw error;
+      });
   }
 
-  async #interruptUntilEnded(): Promise<void> {
-    for (const graceMs of [INTERRUPT_GRACE_MS, SECOND_GRACE_MS]) {
-      this.#askForEnd();
-      if ((await within(graceMs, this.#ended.promise)) !== null) return;
-    }
-    trace("warn", "job.stuck", { job: this.id, threadId: this.#threadId });
-    this.#options.onStuck(this.#threadId!);
+  /** The turn goes on though it was interrupted. */
+  stuck(): void {
     this.#isStuck = true;
     this.#stuck.resolve(null);
-  }
-
-  #askForEnd(): void {
-    const turn = { threadId: this.#threadId, turnId: this.#turnId };
-    this.#session.request("turn/interrupt", turn).catch((error: unknown) => {
-      // It had ended already, or will be lost with the app-server: its end says so.
-      trace("info", "job.notInterrupted", { job: this.id, error: String(error) });
-    });
   }
 
   async #openThread(): Promise<Opened> {
@@ -275,8 +263,16 @@ export class JobRun {
   #completed(turn: unknown): void {
     const { status, error } = isRecord(turn) ? turn : {};
     if (status === "completed") return this.#end("completed", null);
-    if (status === "interrupted") return this.#end(this.#intent ?? "cancelled", null);
+    if (status === "interrupted") return this.#interrupted();
     this.#end("failed", error ?? rpcErrorOf(new Error(`the turn ended as ${String(status)}`)));
+  }
+
+  #interrupted(): void {
+    if (this.#intent !== undefined) return this.#end(this.#intent, null);
+    const why = this.#options.endsBecause();
+    const by =
+      why === undefined ? "by a session that had joined it" : `because its broker ended: ${why}`;
+    this.#end("cancelled", { message: `it was interrupted ${by}` });
   }
 
   #end(outcome: Outcome, error: unknown): void {
@@ -296,17 +292,6 @@ export class JobRun {
     this.#journal.close();
     this.#session.end();
   }
-}
-
-/** Null when the time is up before. */
-async function within<T>(ms: number, work: Promise<T>): Promise<T | null> {
-  const late = new Error("not yet");
-  return await Deadline.after(ms)
-    .race(work, () => late)
-    .catch((error: unknown) => {
-      if (error === late) return null;
-      throw error;
-    });
 }
 
 function textOf(value: unknown): string | null {

@@ -42,8 +42,14 @@ export interface JobStarted {
   readonly turnId: string;
 }
 
-export interface JobCancelParams {
+export interface JobNamed {
   readonly job: string;
+}
+
+/** Answered after all that was told of its turn before. */
+export interface JobAttached {
+  readonly job: string;
+  readonly threadId: string;
 }
 
 /** Answered when the end is confirmed, or when there is no use in waiting for it. */

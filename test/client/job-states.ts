@@ -1,4 +1,4 @@
-import { viewJobs, type JobView } from "../../src/client/job-list.ts";
+import { viewJob, type JobView } from "../../src/client/job-list.ts";
 import { resolveScope } from "../../src/lifecycle/scope.ts";
 import { eventually } from "../support/eventually.ts";
 import type { World } from "../support/world.ts";
@@ -8,7 +8,7 @@ export function scopeDir({ workspace, env }: World): string {
 }
 
 export async function jobView(world: World, id: string): Promise<JobView | undefined> {
-  return (await viewJobs(scopeDir(world))).find((one) => one.id === id);
+  return await viewJob(scopeDir(world), id);
 }
 
 export async function untilState(

@@ -8,9 +8,8 @@ import { runOptions } from "../commands.ts";
 import type { Given } from "../line/given.ts";
 import { failureOf, printFailure, printStacks } from "../output/failure.ts";
 import { err, out } from "../output/output.ts";
-import { Keyboard } from "../ask/keyboard.ts";
-import { Person } from "../ask/person.ts";
-import { TerminalDialogue } from "../ask/terminal-dialogue.ts";
+import type { Person } from "../ask/person.ts";
+import { personAtTerminal } from "../ask/person-at-terminal.ts";
 import { answerAll, type Answered } from "../run/approvals.ts";
 import { refuseInBackground, runInBackground } from "../run/background.ts";
 import { chooseReporter } from "../run/choose-reporter.ts";
@@ -121,8 +120,7 @@ class Run {
     if (approve !== undefined || !(display instanceof LiveReporter) || !process.stdin.isTTY) {
       return answerAll(approve === "all", onAnswer);
     }
-    const keyboard = new Keyboard(process.stdin, () => process.kill(process.pid, "SIGINT"));
-    const person = new Person(new TerminalDialogue(display, keyboard), onAnswer);
+    const person = personAtTerminal(display, onAnswer);
     this.#person = person;
     return async (...question) => await person.ask(...question);
   }

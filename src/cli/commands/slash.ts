@@ -1,5 +1,6 @@
 import { text } from "node:stream/consumers";
 import { BrokerError, EXIT, type ExitCode } from "../../base/errors.ts";
+import { scopesOfWorkspace } from "../../client/job-places.ts";
 import { resolveScope } from "../../lifecycle/scope.ts";
 import { isRecord } from "../../wire/messages.ts";
 import { hostSession, hostTranscript } from "../host/host-session.ts";
@@ -197,7 +198,7 @@ async function cancel({ rest }: Typed): Promise<void> {
   if (named.length > 0 || session === undefined) {
     return await show({ args: ["jobs", "cancel", ...named] });
   }
-  const jobs = await jobsOfSession(resolveScope().directory, session);
+  const jobs = await jobsOfSession(scopesOfWorkspace(resolveScope()), session);
   const running = jobs.filter(({ state }) => state === "running" || state === "unconfirmed");
   const [only, another] = running;
   if (only !== undefined && another === undefined) {

@@ -1,10 +1,11 @@
 import { BrokerError, EXIT, type ExitCode } from "../../base/errors.ts";
 import { Deadline, pause } from "../../base/deadline.ts";
+import { scopesOfUser } from "../../client/job-places.ts";
 import { stateDirectory } from "../../lifecycle/state-directory.ts";
-import { allJobsOfSession, type JobOfSession } from "../host/session-jobs.ts";
-import { cancelJob } from "../jobs/reach.ts";
+import { jobsOfSession, type JobOfSession } from "../host/session-jobs.ts";
+import { cancelJob } from "../jobs/cancel.ts";
 import { failureOf, printFailure } from "../output/failure.ts";
-import { err, out } from "../output/output.ts";
+import { err } from "../output/output.ts";
 
 const CANCEL_WITHIN_MS = 60_000;
 const ASK_AGAIN_AFTER_MS = 1_000;
@@ -17,7 +18,8 @@ export async function cancelJobsOfSession(session: string | undefined): Promise<
   if (session === undefined) throw new BrokerError("turnFailed", "No session was named.");
   const deadline = Deadline.after(CANCEL_WITHIN_MS);
   for (;;) {
-    const jobs = await allJobsOfSession(stateDirectory().path, session);
+    // It may have changed its directory meanwhile, and its environment with it.
+    const jobs = await jobsOfSession(scopesOfUser(stateDirectory().path), session);
     await Promise.all(jobs.map(tryToCancel));
     const isOpen = jobs.some(({ state }) => state === "running" || state === "unconfirmed");
     if (!isOpen || deadline.expired) return EXIT.ok;
@@ -28,8 +30,7 @@ export async function cancelJobsOfSession(session: string | undefined): Promise<
 async function tryToCancel(view: JobOfSession): Promise<void> {
   if (view.state !== "running") return;
   try {
-    const { outcome } = await cancelJob(view);
-    out.line(`job ${view.id}: ${outcome ?? "told to end"}`);
+    await cancelJob(view, { json: false });
   } catch (error) {
     printFailure(failureOf(error), err);
   }

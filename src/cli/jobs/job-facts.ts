@@ -2,11 +2,15 @@ import type { JobView } from "../../client/job-list.ts";
 import { isRecord } from "../../wire/messages.ts";
 import type { v2 } from "../../app-server/generated/index.ts";
 import type { TurnResult } from "../../client/turn.ts";
-import { BrokerError } from "../../base/errors.ts";
+import { BrokerError, EXIT, type ExitCode } from "../../base/errors.ts";
 import { turnFailure } from "../run/turn-failure.ts";
 import type { Outcome } from "../../wire/job-protocol.ts";
-import { failureJson, failureOf, type Failure } from "../output/failure.ts";
-import { reviewOf } from "./outcome.ts";
+import { workspaceOf } from "../../client/job-places.ts";
+import type { jobsOptions } from "../commands.ts";
+import type { Given } from "../line/given.ts";
+import { failureJson, failureOf, printFailure, type Failure } from "../output/failure.ts";
+import { err, out } from "../output/output.ts";
+import { printOutcome, reviewOf } from "./outcome.ts";
 
 type Read = Exclude<JobView, { state: "unreadable" }>;
 
@@ -22,19 +26,9 @@ export function failureOfJob(view: Read): Failure | undefined {
   if (view.state === "running") return undefined;
   if (view.state === "completed") return misfitOf(view);
   if (view.state === "lost" || view.state === "unconfirmed") return failureOf(lossOf(view));
-  const { state, job } = view;
-  const error = turnFailure(
-    {
-      status: STATUSES[state],
-      threadId: job.threadId ?? "",
-      turnId: job.turnId ?? "",
-      message: job.end?.message ?? "",
-      error: (job.end?.error ?? null) as v2.TurnError | null,
-      durationMs: durationOf(view),
-      usage: null,
-    },
-    job.request.timeoutMs ?? undefined,
-  );
+  const result = resultOfJob(view);
+  const { timeoutMs } = view.job.request;
+  const error = result === undefined ? undefined : turnFailure(result, timeoutMs ?? undefined);
   return error === undefined ? undefined : failureOf(error);
 }
 
@@ -46,6 +40,40 @@ function misfitOf(view: Read): Failure | undefined {
   } catch (error) {
     return failureOf(error);
   }
+}
+
+/** How its turn ended, as one that was run in the foreground would; undefined while nobody can say. */
+export function resultOfJob(view: Read): TurnResult | undefined {
+  const { state, job } = view;
+  if (state === "running" || state === "lost" || state === "unconfirmed") return undefined;
+  return {
+    status: STATUSES[state],
+    threadId: job.threadId ?? "",
+    turnId: job.turnId ?? "",
+    message: job.end?.message ?? "",
+    error: (job.end?.error ?? null) as v2.TurnError | null,
+    durationMs: durationOf(view),
+    usage: (job.usage ?? null) as v2.ThreadTokenUsage | null,
+  };
+}
+
+/** The final message is all that goes to stdout, as `run` has it. */
+export function tellResult(given: Given<typeof jobsOptions>, view: JobView): ExitCode {
+  if (view.state === "unreadable") throw unreadable(view);
+  const failure = failureOfJob(view);
+  if (given.has("json")) out.json(jobJson(view));
+  else if (view.state === "running") {
+    err.line(`job ${view.id} still runs; \`codex-broker jobs wait ${view.id}\` waits for its end`);
+  } else printOutcome(view, out);
+  if (failure === undefined) return EXIT.ok;
+  if (!given.has("json")) printFailure(failure, err);
+  return failure.exitCode;
+}
+
+export function unreadable({ id, why }: Extract<JobView, { state: "unreadable" }>): BrokerError {
+  return new BrokerError("stateDirUnusable", `Job ${id} cannot be read: ${why}.`, {
+    hint: "`codex-broker jobs clean` sets aside what is damaged.",
+  });
 }
 
 function lossOf({ state, id, job, why }: Extract<Read, { readonly why: string }>): BrokerError {
@@ -61,7 +89,7 @@ function lossOf({ state, id, job, why }: Extract<Read, { readonly why: string }>
     hint:
       job.threadId === null
         ? "Start it again; nothing had come of it."
-        : `Continue its thread with \`codex-broker run --resume ${job.threadId}\`.`,
+        : `Go on with \`codex-broker jobs resume ${id}\`, or yourself with \`codex-broker run --resume ${job.threadId}\`.`,
   });
 }
 
@@ -86,7 +114,10 @@ export function titleOf({ job }: Read): string {
 
 /** As `--json` shows a job. The order of the fields is part of what is promised. */
 export function jobJson(view: JobView): Readonly<Record<string, unknown>> {
-  if (view.state === "unreadable") return { job: view.id, state: view.state, why: view.why };
+  const workspace = workspaceOf(view.scopeDir) ?? null;
+  if (view.state === "unreadable") {
+    return { job: view.id, state: view.state, workspace, why: view.why };
+  }
   const { id, state, job } = view;
   const failure = failureOfJob(view);
   const review = failure === undefined ? reviewOf(view) : undefined;
@@ -99,6 +130,7 @@ export function jobJson(view: JobView): Readonly<Record<string, unknown>> {
     endedAt: job.end?.at ?? null,
     durationMs: durationOf(view),
     epoch: job.epoch,
+    workspace,
     kind: job.request.kind,
     title: titleOf(view),
     resolved: job.resolved,

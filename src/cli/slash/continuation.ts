@@ -1,5 +1,6 @@
 import { BrokerError } from "../../base/errors.ts";
-import { viewJobs, type JobView } from "../../client/job-list.ts";
+import type { JobView } from "../../client/job-list.ts";
+import { scopesOfWorkspace, viewJobsOf } from "../../client/job-places.ts";
 import { resolveScope } from "../../lifecycle/scope.ts";
 import { hostSession } from "../host/host-session.ts";
 import { titleOf } from "../jobs/job-facts.ts";
@@ -24,7 +25,7 @@ const TASK_CHARACTERS = 120;
  */
 export async function toContinue(of: "session" | "workspace"): Promise<Continuation | undefined> {
   const session = hostSession(process.env);
-  const views = await viewJobs(resolveScope().directory);
+  const views = await viewJobsOf(scopesOfWorkspace(resolveScope()));
   const all = views.flatMap((view) => continuationOf(view) ?? []);
   const own = all.find(({ origin }) => session !== undefined && origin === session);
   return (own ?? (of === "workspace" ? all[0] : undefined))?.continuation;
