@@ -606,8 +606,7 @@ export const requirements: readonly Requirement[] = [
     id: "F84",
     title: "A sandbox inside a sandbox gives one clear error",
     source: "openai/codex-plugin-cc#240, vamseeachanta/workspace-hub#2804",
-    state: "partly",
-    note: "A review, and setup, say so before anything is asked of the model; a run learns it only from the commands that fail in it.",
+    state: "closed",
   },
   {
     id: "F85",

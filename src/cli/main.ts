@@ -4,7 +4,7 @@ import type { Command } from "./command.ts";
 import { commands } from "./commands.ts";
 import { Given } from "./line/given.ts";
 import { readPlainly } from "./line/read-plainly.ts";
-import { failureJson, failureOf, printFailure, printStacks } from "./output/failure.ts";
+import { endWithFailure, failureJson, failureOf } from "./output/failure.ts";
 import { err, out } from "./output/output.ts";
 
 const table: readonly Command[] = commands;
@@ -39,11 +39,8 @@ async function execute(command: Command, given: Given): Promise<ExitCode> {
 }
 
 function fail(thrown: unknown, argv: readonly string[]): ExitCode {
-  const failure = failureOf(thrown);
-  if (asksForJson(argv)) out.json({ error: failureJson(failure) });
-  printFailure(failure, err);
-  if (process.env["CODEX_BROKER_DEBUG"] === "1") printStacks(thrown, err);
-  return failure.exitCode;
+  if (asksForJson(argv)) out.json({ error: failureJson(failureOf(thrown)) });
+  return endWithFailure(thrown, err);
 }
 
 /** Also where the rest of the command line makes no sense. */

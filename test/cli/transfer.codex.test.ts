@@ -108,6 +108,9 @@ describe("transfer", () => {
       const refused = await cli(world, ["transfer", "--session", id]);
       expect(refused.code).toBe(1);
       expect(refused.stderr).toContain("was not detected");
+      expect(refused.stderr).toContain("codex-broker rotate");
+      expect((await cli(world, ["rotate"])).code).toBe(0);
+      expect((await cli(world, ["transfer", "--session", id])).code).toBe(0);
       const late = await cli(world, ["transfer", "--session", id, "--timeout", "0"]);
       expect(late.code).toBe(5);
     },

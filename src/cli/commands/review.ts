@@ -3,9 +3,10 @@ import { monotonicMs } from "../../base/deadline.ts";
 import { BrokerError, EXIT, type ExitCode } from "../../base/errors.ts";
 import type { BrokerClient } from "../../client/broker-client.ts";
 import type { ReviewOptions, TurnOptions, TurnResult, TurnRun } from "../../client/turn.ts";
+import { workspaceOf } from "../../lifecycle/scope.ts";
 import { reviewOptions } from "../commands.ts";
 import type { Given } from "../line/given.ts";
-import { failureOf, printFailure, printStacks } from "../output/failure.ts";
+import { endWithFailure, failureOf, printFailure } from "../output/failure.ts";
 import { err, out } from "../output/output.ts";
 import { reviewIn, reviewSchema, type AdversarialReview } from "../review/adversarial-review.ts";
 import { adversarialPrompt } from "../review/adversarial-prompt.ts";
@@ -58,7 +59,8 @@ class Review {
     try {
       if (this.#given.has("background")) requireShared(this.#given);
       const focus = await this.#readFocus();
-      const target = await resolveTarget(this.#given.text("cwd") ?? process.cwd(), {
+      const directory = workspaceOf(this.#given.text("cwd") ?? process.cwd());
+      const target = await resolveTarget(directory, {
         base: this.#given.text("base"),
         commit: this.#given.text("commit"),
       });
@@ -194,14 +196,11 @@ class Review {
 
   #fail(thrown: unknown): ExitCode {
     this.#reporter.gone();
-    const failure = failureOf(thrown);
     if (this.#json) {
       const durationMs = Math.round(monotonicMs() - this.#startedAt);
-      this.#tell(lineOfFailure(failure, this.#turn, durationMs));
+      this.#tell(lineOfFailure(failureOf(thrown), this.#turn, durationMs));
     }
-    printFailure(failure, err);
-    if (process.env["CODEX_BROKER_DEBUG"] === "1") printStacks(thrown, err);
-    return failure.exitCode;
+    return endWithFailure(thrown, err);
   }
 
   /** The one object that `--json` prints. The order of its fields is part of what is promised. */

@@ -6,7 +6,7 @@ import type { TurnEvent } from "../../client/turn-event.ts";
 import type { TurnResult, TurnRun } from "../../client/turn.ts";
 import { runOptions } from "../commands.ts";
 import type { Given } from "../line/given.ts";
-import { failureOf, printFailure, printStacks } from "../output/failure.ts";
+import { endWithFailure, failureOf, printFailure } from "../output/failure.ts";
 import { err, out } from "../output/output.ts";
 import type { Person } from "../ask/person.ts";
 import { personAtTerminal } from "../ask/person-at-terminal.ts";
@@ -158,13 +158,10 @@ class Run {
 
   #fail(thrown: unknown): ExitCode {
     this.#reporter.gone();
-    const failure = failureOf(thrown);
     if (this.#json) {
       const durationMs = Math.round(monotonicMs() - this.#startedAt);
-      out.json(lineOfFailure(failure, this.#turn, durationMs));
+      out.json(lineOfFailure(failureOf(thrown), this.#turn, durationMs));
     }
-    printFailure(failure, err);
-    if (process.env["CODEX_BROKER_DEBUG"] === "1") printStacks(thrown, err);
-    return failure.exitCode;
+    return endWithFailure(thrown, err);
   }
 }

@@ -8,10 +8,10 @@ import type { Person } from "../ask/person.ts";
 import { personAtTerminal } from "../ask/person-at-terminal.ts";
 import { err, out } from "../output/output.ts";
 import type { Answered } from "../run/approvals.ts";
+import { chooseReporter } from "../run/choose-reporter.ts";
 import { Interruption } from "../run/interruption.ts";
 import { JsonReporter } from "../run/json-reporter.ts";
 import { LiveReporter } from "../run/live-reporter.ts";
-import { PlainReporter } from "../run/plain-reporter.ts";
 import type { Reporter } from "../run/reporter.ts";
 import { wishOf } from "../run/wish.ts";
 import { Follower } from "./follower.ts";
@@ -51,11 +51,7 @@ class Attachment {
 
   constructor(wish: AttachWish) {
     this.#wish = wish;
-    this.#reporter = wish.json
-      ? new JsonReporter(out)
-      : err.canRedraw
-        ? new LiveReporter(err, out.isTerminal)
-        : new PlainReporter(err);
+    this.#reporter = wish.json ? new JsonReporter(out) : chooseReporter(false);
   }
 
   async follow(view: JobView): Promise<JobView | undefined> {

@@ -57,7 +57,7 @@ export function resultOfJob(view: Read): TurnResult | undefined {
   };
 }
 
-/** The final message is all that goes to stdout, as `run` has it. */
+/** What came of it is all that goes to stdout, as `run` and `review` have it. */
 export function tellResult(given: Given<typeof jobsOptions>, view: JobView): ExitCode {
   if (view.state === "unreadable") throw unreadable(view);
   const failure = failureOfJob(view);

@@ -6,7 +6,15 @@ import { printableLine } from "../output/printable.ts";
 
 /** Looking must not change anything, and must start nothing that a repository's configuration names. */
 const LOOK_ONLY = ["--no-optional-locks", "-c", "core.fsmonitor=false"];
-const ENVIRONMENT = { GIT_TERMINAL_PROMPT: "0", GIT_NO_LAZY_FETCH: "1", LC_ALL: "C" };
+const ENVIRONMENT = {
+  GIT_TERMINAL_PROMPT: "0",
+  GIT_NO_LAZY_FETCH: "1",
+  LC_ALL: "C",
+  // Codex, which looks at the same, does not have those of a git hook.
+  GIT_DIR: undefined,
+  GIT_WORK_TREE: undefined,
+  GIT_INDEX_FILE: undefined,
+};
 
 /** For the largest of trees on a slow disk. */
 const ENDS_WITHIN_MS = 60_000;

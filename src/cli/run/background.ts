@@ -15,15 +15,27 @@ import type { TurnRequest } from "./turn-request.ts";
  * @throws BrokerError `usage`.
  */
 export function refuseInBackground(given: Given<typeof runOptions>): void {
-  const refuse = (what: string, hint: string): never => {
-    throw new BrokerError("usage", `${what} does not go with --background.`, { hint });
-  };
   if (given.choice("approve", runOptions.approve.choices) === "all") {
     refuse("--approve all", "Name what it may do with `--policy FILE` or `--allow-mcp SERVER`.");
   }
   if (given.has("queue")) refuse("--queue", "Start the job when the thread's turn has ended.");
   if (given.has("ephemeral")) refuse("--ephemeral", "A job's journal stays on disk.");
   requireShared(given);
+}
+
+/**
+ * A private app-server ends with its client, and the job would end with it.
+ *
+ * @throws BrokerError `usage`.
+ */
+export function requireShared(given: Given<typeof sharingOptions>): void {
+  if (!wantedSharing(given).private) return;
+  const asked = given.has("private") ? "--private" : "CODEX_BROKER_PRIVATE=1";
+  refuse(asked, "A private app-server ends with its client, and the job would end with it.");
+}
+
+function refuse(what: string, hint: string): never {
+  throw new BrokerError("usage", `${what} does not go with --background.`, { hint });
 }
 
 /** Hands the turn over to the broker, which owns it from then on. */
@@ -35,35 +47,19 @@ export async function runInBackground(
   json: boolean,
 ): Promise<ExitCode> {
   const { cwd, model, effort, sandbox, approvalPolicy, policy, outputSchema, timeoutMs } = request;
-  return await startJob(
-    client,
-    {
-      prompt,
-      threadId: threadId ?? null,
-      cwd: cwd ?? null,
-      model: model ?? null,
-      effort: effort ?? null,
-      sandbox: sandbox ?? null,
-      approvalPolicy: approvalPolicy ?? null,
-      policy: policy ?? null,
-      outputSchema: outputSchema ?? null,
-      timeoutMs: timeoutMs ?? null,
-    },
-    json,
-  );
-}
-
-/**
- * What ends with its one client is no place for work that goes on without it.
- *
- * @throws BrokerError `usage`.
- */
-export function requireShared(given: Given<typeof sharingOptions>): void {
-  if (!wantedSharing(given).private) return;
-  const asked = given.has("private") ? "--private" : "CODEX_BROKER_PRIVATE=1";
-  throw new BrokerError("usage", `${asked} does not go with --background.`, {
-    hint: "A private app-server ends with its client, and the job would end with it.",
-  });
+  const params = {
+    prompt,
+    threadId: threadId ?? null,
+    cwd: cwd ?? null,
+    model: model ?? null,
+    effort: effort ?? null,
+    sandbox: sandbox ?? null,
+    approvalPolicy: approvalPolicy ?? null,
+    policy: policy ?? null,
+    outputSchema: outputSchema ?? null,
+    timeoutMs: timeoutMs ?? null,
+  };
+  return await startJob(client, params, json);
 }
 
 /** Returns when the job has begun, and says how to get at it. */

@@ -44,6 +44,7 @@ export async function importSession(
     const { message, failureStage, subErrorType } = failure;
     throw new BrokerError("importFailed", `Codex does not import ${session.path}: ${message}`, {
       details: { failureStage, subErrorType, session: session.path },
+      ...(subErrorType === "session_not_detected" ? { hint: ELSEWHERE } : {}),
     });
   }
   const before = await importedBefore(client, session, deadline);
@@ -62,6 +63,9 @@ function nothingIn({ path, cwd: heldIn }: SessionFile, cwd: string): BrokerError
       : "A session can be transferred when something has been asked and answered in it.",
   });
 }
+
+const ELSEWHERE =
+  "Codex looks for it in the home directory that the broker was started with: `codex-broker rotate` starts one with yours.";
 
 const NO_SUCCESSES: readonly v2.ExternalAgentConfigImportItemTypeSuccess[] = [];
 const NO_FAILURES: readonly v2.ExternalAgentConfigImportItemTypeFailure[] = [];

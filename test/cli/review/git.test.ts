@@ -43,6 +43,17 @@ test("a failure is told in git's own words, and a wish for one line gives none",
   expect(await gitLine(dir.path, ["rev-parse", "--verify", "--quiet", "nope"])).toBeUndefined();
 });
 
+test("what a git hook has in its environment does not lead it elsewhere", async () => {
+  await using dir = await makeTempDir();
+  makeRepository(dir.path);
+  vi.stubEnv("GIT_DIR", "/nowhere");
+  try {
+    expect(await gitLine(dir.path, ["rev-parse", "--show-toplevel"])).toBe(dir.path);
+  } finally {
+    vi.unstubAllEnvs();
+  }
+});
+
 test("without git it says what to install", async () => {
   await using dir = await makeTempDir();
   vi.stubEnv("PATH", dir.path);
