@@ -1,4 +1,4 @@
-// Bundles the package into dist, and the demo into build. `npm run build` adds the declarations.
+// Bundles the package into dist, the programs once more into the plugin, and the demo into build. `npm run build` adds the declarations.
 // Every run-time dependency is bundled, so that the published package has none.
 import {
   chmodSync,
@@ -10,7 +10,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { build } from "esbuild";
 import { buildConstants, root } from "./constants.mjs";
 
@@ -53,6 +53,19 @@ replaceIfChanged(join(root, "dist", schema), readFileSync(join(root, "src/cli/re
 
 removeStaleDeclarations();
 
+// A host copies the plugin's folder and nothing else, so it holds the programs once more.
+const { index: _, ...programs } = entries;
+await bundle("plugin/program", {
+  entryPoints: programs,
+  splitting: true,
+  chunkNames: "chunks/[name]-[hash]",
+});
+replaceIfChanged(
+  join(root, "plugin/program/THIRD_PARTY_LICENSES.txt"),
+  Buffer.from(licenses(inputs)),
+);
+replaceIfChanged(join(root, "plugin/program/package.json"), Buffer.from('{ "type": "module" }\n'));
+
 await bundle("build", { entryPoints: present({ demo: "demo/main.ts" }) });
 
 /**
@@ -79,7 +92,7 @@ async function bundle(folder, options) {
   const written = new Set();
   for (const file of result.outputFiles ?? []) {
     written.add(file.path);
-    if (file.path === join(root, "dist/cli.js")) {
+    if (basename(file.path) === "cli.js") {
       const contents = Buffer.concat([Buffer.from(`${shebang}\n`), file.contents]);
       replaceIfChanged(file.path, contents, 0o755);
     } else {

@@ -132,6 +132,11 @@ export const statsOptions = { ...jsonOption } as const;
 export const rotateOptions = { ...scopeOptions, ...startOptions, ...jsonOption } as const;
 export const envOptions = { ...scopeOptions, ...startOptions, ...jsonOption } as const;
 
+export const hookOptions = {
+  within: { value: "SECONDS", help: "be done by then, counted from the start (default: 5)" },
+  session: { value: "ID", help: "whose jobs are meant" },
+} as const;
+
 /** All commands, in the order of the help. */
 export const commands = [
   command({
@@ -400,5 +405,27 @@ export const commands = [
       { line: "codex-broker serve --replace", does: "take over from it" },
     ],
     load: () => import("./commands/serve.ts"),
+  }),
+  command({
+    name: "slash",
+    summary: "a slash command of the Claude Code plugin",
+    about:
+      "What was typed behind the slash command comes on stdin, with a last line that says so: it never is a part of " +
+      "a command line. The options are those that the plugin's page of the command names.",
+    operands: [{ name: "command", required: true, help: "review, rescue, status, …" }],
+    options: {},
+    examples: [{ line: "codex-broker slash status", does: "as the plugin calls it" }],
+    load: () => import("./commands/slash.ts"),
+  }),
+  command({
+    name: "hook",
+    summary: "a hook of the Claude Code plugin",
+    about:
+      "The event comes on stdin as one JSON object. Whatever happens, it is done in time, ends nothing that others " +
+      "use, and ends with code 0.",
+    operands: [{ name: "event", required: true, help: "session-start, session-end or stop" }],
+    options: hookOptions,
+    examples: [{ line: "codex-broker hook stop --within 570", does: "as the plugin calls it" }],
+    load: () => import("./commands/hook.ts"),
   }),
 ] as const;

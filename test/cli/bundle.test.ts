@@ -60,6 +60,16 @@ test("the form of a review lies beside the program", () => {
   expect(form).toBe(readFileSync("src/cli/review/review.schema.json", "utf8"));
 });
 
+test("a hook loads nothing that talks to anybody before it has to", () => {
+  const chunks = join(dirname(CLI), "chunks");
+  const own = readdirSync(chunks).filter((file) => /^hook-[A-Z0-9]{8}\.js$/.test(file));
+  expect(own).toHaveLength(1);
+  const files = loadedWith(join(chunks, own[0]!));
+  expect(files.size).toBeGreaterThan(3);
+  expect(has(files, "node:net")).toBe(false);
+  expect(has(files, COMMANDER)).toBe(false);
+});
+
 test("that parser is there, in a file of its own", () => {
   const chunks = join(dirname(CLI), "chunks");
   const files = readdirSync(chunks).map((file) => join(chunks, file));

@@ -1,49 +1,13 @@
-import { randomUUID } from "node:crypto";
-import { appendFileSync, mkdirSync, utimesSync, writeFileSync } from "node:fs";
+import { appendFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { makeSession, projectOf, said } from "../support/claude-session.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { livingBrokers } from "../support/stop-brokers.ts";
-import { makeWorld, type World } from "../support/world.ts";
+import { makeWorld } from "../support/world.ts";
 import { cli, lastJson } from "./program.ts";
 
 guardAgainstLeaks();
-
-interface Session {
-  readonly id: string;
-  readonly file: string;
-}
-
-/** Where Claude Code keeps the sessions of a directory. */
-function projectOf(world: World, directory: string): string {
-  return join(world.home.path, ".claude", "projects", directory.replace(/[^A-Za-z0-9]/g, "-"));
-}
-
-function said(id: string, cwd: string, role: "user" | "assistant", text: string): string {
-  const content = role === "user" ? text : [{ type: "text", text }];
-  return `${JSON.stringify({
-    type: role,
-    sessionId: id,
-    cwd,
-    isSidechain: false,
-    userType: "external",
-    version: "2.0.0",
-    uuid: randomUUID(),
-    timestamp: new Date().toISOString(),
-    message: { role, content },
-  })}\n`;
-}
-
-/** A made-up session in which something was asked and answered. */
-function makeSession(world: World, question: string, cwd = world.workspace): Session {
-  const id = randomUUID();
-  const project = projectOf(world, cwd);
-  mkdirSync(project, { recursive: true });
-  const file = join(project, `${id}.jsonl`);
-  const lines = [said(id, cwd, "user", question), said(id, cwd, "assistant", "Understood.")];
-  writeFileSync(file, lines.join(""));
-  return { id, file };
-}
 
 describe("transfer", () => {
   test("makes a thread of the newest session of the directory, and that goes on", async () => {

@@ -2,6 +2,7 @@ import { BrokerError, EXIT, type ExitCode } from "../../base/errors.ts";
 import type { BrokerClient } from "../../client/broker-client.ts";
 import type { JobStartParams } from "../../wire/job-protocol.ts";
 import { runOptions } from "../commands.ts";
+import { hostSession } from "../host/host-session.ts";
 import type { Given } from "../line/given.ts";
 import type { sharingOptions } from "../options.ts";
 import { out } from "../output/output.ts";
@@ -67,7 +68,10 @@ export async function startJob(
   params: JobStartParams,
   json: boolean,
 ): Promise<ExitCode> {
-  const started = await client.request("broker/job/start", params);
+  const started = await client.request("broker/job/start", {
+    ...params,
+    origin: hostSession(process.env) ?? null,
+  });
   if (json) out.json(started);
   else {
     const { job } = started;
