@@ -93,6 +93,19 @@ export const statsOptions = { ...jsonOption } as const;
 export const rotateOptions = { ...scopeOptions, ...startOptions, ...jsonOption } as const;
 export const envOptions = { ...scopeOptions, ...startOptions, ...jsonOption } as const;
 
+export const uninstallOptions = {
+  yes: { help: "do it; without it, only what would be done is told" },
+  timeout: {
+    value: "SECONDS",
+    help: "how long running turns may go on before they are interrupted (default: 60)",
+  },
+  ...jsonOption,
+} as const;
+export const completionOptions = {} as const;
+
+/** The shells that a completion can be had for. */
+export const SHELLS = ["bash", "zsh", "fish"] as const;
+
 /** All commands, in the order of the help. */
 export const commands = [
   command({
@@ -127,7 +140,11 @@ export const commands = [
       "Jobs are turns that belong to the broker: they go on when whoever started them has gone. A job is named by " +
       "its id or the beginning of it; without one, the newest that fits is meant.",
     operands: [
-      { name: "what", help: "list (default), show, result, wait, attach, cancel or clean" },
+      {
+        name: "what",
+        choices: ["list", "show", "result", "wait", "attach", "cancel", "clean"],
+        help: "list (default), show, result, wait, attach, cancel or clean",
+      },
       { name: "job", help: "its id, or the beginning of it" },
     ],
     options: jobsOptions,
@@ -300,5 +317,31 @@ export const commands = [
       { line: "codex-broker serve --replace", does: "take over from it" },
     ],
     load: () => import("./commands/serve.ts"),
+  }),
+  command({
+    name: "uninstall",
+    summary: "end every broker of this user, and remove all that they have left",
+    about:
+      "Without --yes it says what there is, and does nothing. With it, it asks every broker of this user to end, " +
+      "interrupts turns that take too long, and then removes their records, logs, jobs and sockets: what is proven to " +
+      "be ours, file by file. What it keeps, it names with the reason. Codex, its login and its threads stay.",
+    operands: [],
+    options: uninstallOptions,
+    examples: [
+      { line: "codex-broker uninstall", does: "what would be removed?" },
+      { line: "codex-broker uninstall --yes", does: "then `npm uninstall -g codex-broker`" },
+    ],
+    load: () => import("./commands/uninstall.ts"),
+  }),
+  command({
+    name: "completion",
+    summary: "print what a shell needs to complete commands and options",
+    operands: [{ name: "shell", required: true, choices: SHELLS, help: SHELLS.join(", ") }],
+    options: completionOptions,
+    examples: [
+      { line: "source <(codex-broker completion bash)", does: "in ~/.bashrc; zsh in the same way" },
+      { line: "codex-broker completion fish | source", does: "in ~/.config/fish/config.fish" },
+    ],
+    load: () => import("./commands/completion.ts"),
   }),
 ] as const;

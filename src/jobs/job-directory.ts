@@ -9,7 +9,8 @@ import { jobIn, type Job } from "./job.ts";
 const KEPT_FOR_MS = 30 * 24 * 3_600_000;
 const KEPT_JOBS = 500;
 
-const JOURNAL = /^([2-9b-z]{8})\.jsonl$/;
+/** How the journal of a job is called. */
+export const JOURNAL = /^([2-9b-z]{8})\.jsonl$/;
 
 export type JobReading =
   | { readonly state: "read"; readonly id: string; readonly job: Job }
