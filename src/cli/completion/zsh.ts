@@ -53,7 +53,8 @@ function valueOf({ name, place, optional }: NonNullable<CompletableOption["value
 function action(place: Place): string {
   switch (place) {
     case "text":
-      return " ";
+      // With a message instead of an empty list, zsh shows options but does not insert them.
+      return "()";
     case "file":
       return "_files";
     case "directory":
