@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { createInterface } from "node:readline";
 import { dirname, join } from "node:path";
+import { stop } from "esbuild";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { epochPath, listEpochs } from "../../src/lifecycle/epoch-file.ts";
 import { resolveScope } from "../../src/lifecycle/scope.ts";
@@ -27,6 +28,7 @@ beforeAll(async () => {
     buildOther("next-protocol", { version: "99.0.0", protocol: 2 }),
     buildOther("next-format", { version: "99.0.0", format: "v2" }),
   ]);
+  await stop();
 });
 
 async function by(installation: string, world: World, args: readonly string[]): Promise<Ended> {
@@ -49,7 +51,7 @@ function epochsIn(world: World): number[] {
 }
 
 describe("two installations on one workspace", () => {
-  test("F69: a newer one replaces the broker of an older one once, and then both use that, never in turn", async () => {
+  test("a newer one replaces the broker of an older one once, and then both use that, never in turn", async () => {
     await using world = await makeWorld();
     expect(await ensuredBy(older, world)).toEqual({ epoch: 1, version: "0.0.1" });
     const shared = { epoch: 2, version: "99.0.0" };
@@ -87,7 +89,7 @@ describe("two installations on one workspace", () => {
     expect(epochsIn(world)).toEqual([2, 1]);
   });
 
-  test("F22: one of another format of epoch files lives beside: nobody touches anything of the other's", async () => {
+  test("one of another format of epoch files lives beside: nobody touches anything of the other's", async () => {
     await using world = await makeWorld();
     const ours = lastJson((await by(CLI, world, ["ensure", "--json"])).stdout);
     const theirs = lastJson((await by(nextFormat, world, ["ensure", "--json"])).stdout);
@@ -111,7 +113,7 @@ describe("two installations on one workspace", () => {
 });
 
 describe("what a newer one adds", () => {
-  test("F56: fields of a record that are not known are no reason to replace its broker", async () => {
+  test("fields of a record that are not known are no reason to replace its broker", async () => {
     await using world = await makeWorld();
     await ensuredBy(CLI, world);
     const { directory } = resolveScope({ cwd: world.workspace, env: world.env });
@@ -132,8 +134,11 @@ describe("what a newer one adds", () => {
     const answers = createInterface({ input: socket })[Symbol.asyncIterator]();
     const ask = async (message: object): Promise<Record<string, unknown>> => {
       socket.write(`${JSON.stringify(message)}\n`);
-      const { value } = await answers.next();
-      return JSON.parse(String(value)) as Record<string, unknown>;
+      for (;;) {
+        const { value } = await answers.next();
+        const said = JSON.parse(String(value)) as Record<string, unknown>;
+        if ("id" in said) return said;
+      }
     };
     const clientInfo = { name: "tomorrow", version: "99.0.0", colour: "blue" };
     const broker = { protocol: 1, nonce: "00", wish: ["a", "b"] };
