@@ -120,6 +120,8 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
   /** The place of this turn in its thread's queue. */
   readonly #ticket = randomUUID();
   readonly #stall: StallWatch;
+  /** Nobody waits for the answers to its questions any more. */
+  readonly #over = new AbortController();
   #connection: Connection | undefined;
   #opened: v2.ThreadStartResponse | undefined;
   #threadId: string | undefined;
@@ -189,6 +191,7 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
     } finally {
       clearTimeout(timer);
       this.#stall.stop();
+      this.#over.abort();
       signal?.removeEventListener("abort", abort);
       for (const step of undo) step();
       inbox.busy(false);
@@ -337,7 +340,10 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
     const { policy, onQuestion } = this.#options;
     const { item } = context;
     const allowed = policy && answerByPolicy(policy, { method, params, item });
-    if (allowed === undefined) return onQuestion?.(method, params, context);
+    if (allowed === undefined) {
+      const signal = AbortSignal.any([context.signal, this.#over.signal]);
+      return onQuestion?.(method, params, { ...context, signal });
+    }
     this.#events.push({ type: "question.allowed", method, params });
     return allowed;
   }

@@ -8,7 +8,7 @@ import { listEpochs } from "../../src/lifecycle/epoch-file.ts";
 import { resolveScope } from "../../src/lifecycle/scope.ts";
 import { eventually } from "../support/eventually.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
-import { realCodex } from "../support/real-codex.ts";
+import { inCodexSandbox, noCodexSandbox } from "../support/codex-sandbox.ts";
 import { livingBrokers } from "../support/stop-brokers.ts";
 import { startStranger } from "../support/stranger.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
@@ -149,10 +149,11 @@ describe.skipIf(!CAN_BE_ALONE)("doctor", () => {
  * of sockets, which the sandbox hides from the program inside.
  */
 async function sandboxed(world: World, codexHome: string, args: readonly string[]): Promise<Ended> {
-  const inner = ["env", `CODEX_HOME=${world.home.path}`, process.execPath, CLI, ...args];
+  const inner = ["/usr/bin/env", `CODEX_HOME=${world.home.path}`, process.execPath, CLI, ...args];
   const files = [join(codexHome, "out"), join(codexHome, "err")] as const;
   const [out, err] = files.map((file) => openSync(file, "w"));
-  const child = spawn(realCodex().native, ["sandbox", "--", ...inner], {
+  const [command, ...before] = inCodexSandbox();
+  const child = spawn(command, [...before, ...inner], {
     env: { ...privateEnvironment(world), CODEX_HOME: codexHome },
     cwd: world.workspace,
     stdio: ["ignore", out, err],
@@ -163,14 +164,9 @@ async function sandboxed(world: World, codexHome: string, args: readonly string[
   return { code, signal, stdout: stdout ?? "", stderr: stderr ?? "" };
 }
 
-const probe = await makeTempDir();
-const HAS_SANDBOX =
-  spawnSync(realCodex().native, ["sandbox", "--", "true"], {
-    env: { ...process.env, CODEX_HOME: probe.path },
-  }).status === 0;
-await probe.remove();
+const noSandbox = await noCodexSandbox();
 
-describe.skipIf(!HAS_SANDBOX)("in Codex's own sandbox", () => {
+describe.skipIf(noSandbox !== undefined)(`in Codex's own sandbox ${noSandbox ?? ""}`, () => {
   test("F83: a forbidden socket is reported as that by every command, and nothing is started", async () => {
     await using world = await makeWorld();
     await using home = await makeTempDir();

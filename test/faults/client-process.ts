@@ -1,8 +1,10 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
-import { monotonicMs } from "../../src/base/deadline.ts";
+import { Deadline, monotonicMs } from "../../src/base/deadline.ts";
 import { deferred, type Deferred } from "../../src/base/deferred.ts";
 import type { Order, Settled, Told } from "./client-orders.ts";
+
+const READY_WITHIN_MS = 60_000;
 
 type Wish = Order extends infer Each ? (Each extends Order ? Omit<Each, "id"> : never) : never;
 
@@ -42,7 +44,10 @@ export class ClientProcess {
     child.stderr.on("data", (chunk: Buffer) => (this.stderr += chunk.toString("utf8")));
     const ready = deferred<void>();
     const ended = deferred<void>();
-    this.ready = ready.promise;
+    this.ready = Deadline.after(READY_WITHIN_MS).race(
+      ready.promise,
+      () => new Error(`the client does not get ready: ${this.stderr}`),
+    );
     this.ended = ended.promise;
     this.ready.catch(() => {});
     child.once("error", ready.reject);

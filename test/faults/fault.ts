@@ -25,7 +25,7 @@ export interface Fault {
   readonly short?: boolean;
   readonly world?: () => Promise<WorldOptions & { readonly remove?: () => Promise<void> }>;
   /** Why it cannot be brought about on this machine. */
-  readonly unable?: () => string | undefined;
+  readonly unable?: () => string | undefined | Promise<string | undefined>;
   /** Brings it about. Returns when it has happened. */
   strike(stage: Stage): Promise<void>;
   /** The error that the next client gets for as long as the fault lasts. */

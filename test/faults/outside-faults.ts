@@ -4,10 +4,11 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { pause } from "../../src/base/deadline.ts";
+import { errnoOf } from "../../src/base/errors.ts";
 import { epochPath } from "../../src/lifecycle/epoch-file.ts";
+import { inCodexSandbox, noCodexSandbox } from "../support/codex-sandbox.ts";
 import { eventually } from "../support/eventually.ts";
 import { makeFakeCodex, type FakeBehaviour } from "../support/fake-codex.ts";
-import { realCodex } from "../support/real-codex.ts";
 import { CAN_MOUNT, mountTinyDisk, type TinyDisk } from "../support/tiny-disk.ts";
 import { FILLER, fillDisk } from "./fail-point.ts";
 import { onlyEpoch } from "./fail-points.ts";
@@ -145,9 +146,9 @@ const removed: readonly Fault[] = [
     removals,
     "state directory",
     CRASHED,
-    (stage) => {
-      // Its broker may write to its log meanwhile.
-      rmSync(stage.stateDir, { recursive: true, maxRetries: 20 });
+    async (stage) => {
+      // Its broker may write there meanwhile, into a directory that had been emptied.
+      await eventually(() => isRemoved(stage.stateDir), "the state directory is removed");
     },
     { shortWhen: "idle" },
   ),
@@ -173,6 +174,16 @@ const workspace: readonly Fault[] = idleAndBusy(
     heal: async (stage) => execFileSyncQuietly("mkdir", stage.workspace),
   },
 );
+
+function isRemoved(directory: string): boolean {
+  try {
+    rmSync(directory, { recursive: true, force: true });
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === "ENOTEMPTY") return false;
+    throw error;
+  }
+}
 
 async function execFileSyncQuietly(program: string, ...args: string[]): Promise<void> {
   execFileSync(program, args, { stdio: "pipe" });
@@ -461,19 +472,16 @@ function closed(path: string, mode: number): () => void {
   return () => chmodSync(path, mode);
 }
 
-/** Codex's own: it forbids every connection, as a host's sandbox does. */
-const IN_SANDBOX = [realCodex().native, "sandbox", "-c", 'sandbox_mode="workspace-write"', "--"];
-/** Node's pipes to a child are sockets, and those it may not even look at in there. */
-const OVER_PIPES = ["sh", "-c", 'cat | "$0" "$@" 2>/dev/null | cat'];
-
-function unableToSandbox(): string | undefined {
-  try {
-    execFileSync(IN_SANDBOX[0]!, [...IN_SANDBOX.slice(1), "true"], { stdio: "pipe" });
-    return undefined;
-  } catch {
-    return "Codex's sandbox does not work on this machine";
-  }
-}
+const IN_SANDBOX = inCodexSandbox("workspace-write");
+/**
+ * Node's pipes to a child are sockets, and those it may not even look at in there. The shell ends with
+ * the program: one that ends at once must not leave it waiting for its input.
+ */
+const OVER_PIPES = [
+  "sh",
+  "-c",
+  'cat | { "$0" "$@" 2>&1 1>&3 3>&- | cat >&2; kill $$; } 3>&1 | cat',
+];
 
 const rights: readonly Fault[] = [
   {
@@ -481,7 +489,7 @@ const rights: readonly Fault[] = [
     name: "EPERM in Codex's own sandbox, where there is no broker yet",
     bound: CRASHED,
     short: true,
-    unable: unableToSandbox,
+    unable: noCodexSandbox,
     async strike(stage) {
       const subject = await stage.client({ wrapper: [...OVER_PIPES, ...IN_SANDBOX] });
       const settled = await subject.turn("say: no").settled;
@@ -493,7 +501,7 @@ const rights: readonly Fault[] = [
   },
   denied("EPERM in Codex's own sandbox", "sandboxDenied", () => () => {}, {
     wrapper: [...OVER_PIPES, ...IN_SANDBOX],
-    unable: unableToSandbox,
+    unable: noCodexSandbox,
     short: true,
   }),
   denied(

@@ -9,7 +9,12 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { monotonicMs } from "../../src/base/deadline.ts";
-import { listEpochs, readEpoch, type EpochRecord } from "../../src/lifecycle/epoch-file.ts";
+import {
+  epochLogPath,
+  listEpochs,
+  readEpoch,
+  type EpochRecord,
+} from "../../src/lifecycle/epoch-file.ts";
 import { resolveScope } from "../../src/lifecycle/scope.ts";
 import { readStat } from "../../src/os/proc-stat.ts";
 import type { BrokerStatus } from "../../src/wire/broker-protocol.ts";
@@ -117,6 +122,15 @@ export class Stage implements AsyncDisposable {
       const record = this.record(epoch);
       const why = record?.state === "ended" ? `: ${record.reason}` : "";
       return `epoch ${epoch}: ${record?.state ?? "unreadable"}${why}`;
+    });
+  }
+
+  /** What the brokers had to say, for the same. */
+  logs(): string[] {
+    return this.epochs.toReversed().flatMap((epoch) => {
+      const file = epochLogPath(this.scopeDir, epoch);
+      const lines = existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : [];
+      return lines.map((line) => `log of epoch ${epoch}: ${line}`);
     });
   }
 

@@ -60,7 +60,7 @@ export async function holdTrial(fault: Fault, conditions: Conditions): Promise<O
     servedMs: fault.bound.servedMs + slackMs,
     goneMs: fault.bound.goneMs + slackMs,
   };
-  const skipped = fault.unable?.() ?? null;
+  const skipped = (await fault.unable?.()) ?? null;
   const blank = {
     group,
     name,
@@ -127,6 +127,7 @@ export async function holdTrial(fault: Fault, conditions: Conditions): Promise<O
     violations.push(...lost.map((ask) => `lost: ${JSON.stringify(ask.wish)}: ${endingOf(ask)}`));
     violations.push(...left.map((each) => `left in the end: ${each}`));
     violations.push(...files.map((file) => `file left: ${file}`));
+    if (violations.length > 0) violations.push(...stage.history(), ...stage.logs());
     return {
       ...blank,
       servedMs,

@@ -22,6 +22,11 @@ export class Person {
     this.#onAnswer = onAnswer;
   }
 
+  /** Resolves when nothing is being asked, nor waits to be. */
+  get idle(): Promise<unknown> {
+    return this.#busy;
+  }
+
   /** @returns undefined for what no person can answer, and for what was answered elsewhere meanwhile. */
   async ask(method: string, params: unknown, context: QuestionContext): Promise<unknown> {
     const before = this.#busy;

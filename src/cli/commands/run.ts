@@ -41,6 +41,8 @@ class Run {
   readonly #startedAt = monotonicMs();
   #reporter: Reporter = quietReporter;
   #turn: TurnRun | undefined;
+  /** Answers, where there is somebody at the terminal. */
+  #person: Person | undefined;
 
   constructor(given: Given<typeof runOptions>) {
     this.#given = given;
@@ -115,8 +117,13 @@ class Run {
     });
     this.#turn = turn;
     turn.result.catch(() => {});
-    for await (const event of turn) this.#tell(event);
-    return await turn.result;
+    try {
+      for await (const event of turn) this.#tell(event);
+      return await turn.result;
+    } finally {
+      // Its questions have ended with it; whoever was asked is told before the screen is.
+      await this.#person?.idle;
+    }
   }
 
   #answers(): QuestionHandler {
@@ -128,6 +135,7 @@ class Run {
     }
     const keyboard = new Keyboard(process.stdin, () => process.kill(process.pid, "SIGINT"));
     const person = new Person(new TerminalDialogue(display, keyboard), onAnswer);
+    this.#person = person;
     return async (...question) => await person.ask(...question);
   }
 
