@@ -39,7 +39,7 @@ export const requirements: readonly Requirement[] = [
     title: "What is replaced really ends, on every system, and leaves nothing behind",
     source: "openai/codex-plugin-cc#262",
     state: "partly",
-    note: "Proven on Linux, and of single processes and trees in a Windows Node under Wine. Nothing has been run on a real Windows or on a Mac.",
+    note: "Proven on Linux, and in a Windows Node with the real codex.exe under Wine, orphans included. Nothing has been run on a real Windows or on a Mac.",
   },
   {
     id: "S5",
@@ -52,7 +52,7 @@ export const requirements: readonly Requirement[] = [
     title: "The same proof is asked for on Windows",
     source: "openai/codex-plugin-cc#262",
     state: "partly",
-    note: "Shown in a Windows Node under Wine (npm run test:windows), a pid that is really given again included; not yet on a real Windows.",
+    note: "Shown in a Windows Node under Wine with each push, a pid that is really given again included; not yet on a real Windows.",
   },
   {
     id: "S7",
@@ -205,14 +205,14 @@ export const requirements: readonly Requirement[] = [
     title: "Helpers of the app-server end with it, in whichever group they run",
     source: "openai/codex-plugin-cc#358, openclaw/openclaw#126285",
     state: "partly",
-    note: "Proven on Linux. Trees of processes end in a Windows Node under Wine; an orphan whose starter ended unseen is not found there. The code for macOS has never run.",
+    note: "Proven on Linux, and in a Windows Node under Wine, where a job takes along everything that Codex has started. The code for macOS has never run.",
   },
   {
     id: "F19",
     title: "An app-server that ignores a polite end is ended all the same",
     source: "openai/codex#34142, openai/codex#33291",
     state: "partly",
-    note: "Proven on Linux.",
+    note: "Proven on Linux. On Windows there is no polite end beside that of its input, and what comes next cannot be ignored.",
   },
   {
     id: "F20",
@@ -541,8 +541,7 @@ export const requirements: readonly Requirement[] = [
     id: "F73",
     title: "No shell stands between the broker and what it runs",
     source: "openai/codex-plugin-cc#219, openai/codex-plugin-cc#331, openai/codex-plugin-cc#413",
-    state: "partly",
-    note: "Proven of the app-server on POSIX; on Windows only by what is refused. Processes are ended there by a call of the system, not by taskkill.",
+    state: "closed",
   },
   {
     id: "F74",
@@ -568,7 +567,7 @@ export const requirements: readonly Requirement[] = [
     title: "No console window appears on Windows",
     source: "openai/codex-plugin-cc#440, openai/codex#44768",
     state: "open",
-    note: "Broker and app-server are started with windowsHide; that no window appears can be seen on a real Windows only.",
+    note: "Broker and app-server are started with windowsHide, so that Codex has a hidden console which its children share; that no window appears can be seen on a real Windows only.",
   },
   {
     id: "F78",

@@ -1,8 +1,18 @@
 import { defineConfig } from "vitest/config";
 import { buildConstants } from "../constants.mjs";
 
-/** What differs between systems. The rest is the same code everywhere. */
-const include = ["test/os/**/*.test.ts", "test/lifecycle/{epoch-file,state-directory}.test.ts"];
+/** What differs between systems, and the main job from end to end. The rest is the same code everywhere. */
+const include = [
+  "test/support/leak-watch.test.ts",
+  "test/os/**/*.test.ts",
+  "test/wire/local-endpoint.test.ts",
+  "test/lifecycle/{epoch-file,state-directory,spawn-broker}.test.ts",
+  "test/lifecycle/ensure.codex.test.ts",
+  "test/app-server/{shim-start,stop-ladder}.codex.test.ts",
+  "test/broker/own-job.codex.test.ts",
+  "test/client/{turn,loss,rotation}.codex.test.ts",
+  "test/cli/run.codex.test.ts",
+];
 
 export default defineConfig({
   define: buildConstants(),

@@ -12,6 +12,7 @@ import { Retirement } from "../lifecycle/retire.ts";
 import { findOlderTurn } from "../lifecycle/older-brokers.ts";
 import type { StartOrder } from "../lifecycle/start-protocol.ts";
 import { chooseEndpoint } from "../os/endpoint.ts";
+import type { Ties } from "../os/own-job.ts";
 import { neutralDirectory } from "../os/neutral-directory.ts";
 import {
   BROKER_PROTOCOL,
@@ -58,6 +59,7 @@ export class Broker implements Host {
   readonly #order: StartOrder;
   readonly #scopeDir: string;
   readonly #record: OwnRecord;
+  readonly #ties: Ties;
   readonly #state = new StateMachine<BrokerState>("starting", MOVES);
   readonly #router: Router;
   readonly #reception: Reception;
@@ -79,8 +81,9 @@ export class Broker implements Host {
   #watchdog: Watchdog | undefined;
   #drainingSince: number | undefined;
 
-  constructor(order: StartOrder) {
+  constructor(order: StartOrder, ties: Ties) {
     this.#order = order;
+    this.#ties = ties;
     this.#scopeDir = order.scope.directory;
     this.#record = new OwnRecord(order);
     this.#router = new Router({
@@ -242,6 +245,7 @@ export class Broker implements Host {
       state: this.#state.state,
       pid: process.pid,
       startedAt: this.#record.startedAt,
+      endsWithHost: this.#ties.endsWithHost,
       endpoint: this.#listener?.endpoint.address ?? "",
       versions: this.#versions(),
       appServer: this.#appServerFacts(),

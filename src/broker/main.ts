@@ -9,6 +9,7 @@ import {
   type StartOrder,
   type StartReport,
 } from "../lifecycle/start-protocol.ts";
+import { enterOwnJob } from "../os/own-job.ts";
 import { Broker } from "./broker.ts";
 import { startLog } from "./log.ts";
 
@@ -17,7 +18,7 @@ const STDIN = 0;
 /** The daemon: reads its order, takes its epoch, reports, and lives until its broker has ended. */
 async function main(): Promise<void> {
   const order = await readOrder();
-  const broker = new Broker(order);
+  const broker = new Broker(order, enterOwnJob());
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () => void broker.end({ reason: `received ${signal}`, force: true }));
   }

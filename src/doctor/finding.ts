@@ -28,6 +28,7 @@ const severities = {
   unprovableBroker: "warning",
   strangerAnswers: "warning",
   otherProtocol: "warning",
+  endsWithHost: "warning",
   crashLoop: "error",
 
   // What stands around them.

@@ -1,10 +1,11 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import type { Duplex } from "node:stream";
 import { BrokerError, messageOf } from "../base/errors.ts";
 import type { Deadline } from "../base/deadline.ts";
 import { deferred, type Deferred } from "../base/deferred.ts";
 import { trace } from "../base/trace.ts";
+import { startOutsideJob, type FreeProcess, type FreeStart } from "../os/free-start.ts";
 import { neutralDirectory } from "../os/neutral-directory.ts";
 import { LineSplitter } from "../wire/line-splitter.ts";
 import { brokerProgram } from "./broker-program.ts";
@@ -13,6 +14,8 @@ import { REPORT_DESCRIPTOR, type StartOrder, type StartReport } from "./start-pr
 
 const MAX_REPORT_BYTES = 64 * 1024;
 const LOG_TAIL_BYTES = 4 * 1024;
+/** How often a process is looked at that Node did not start, and so tells nothing of. */
+const LOOK_EVERY_MS = 10;
 
 /** Belongs to the program that starts the broker, not to the broker. */
 const NOT_INHERITED = ["NODE_OPTIONS", "NODE_CHANNEL_FD", "NODE_UNIQUE_ID", "NODE_V8_COVERAGE"];
@@ -31,16 +34,14 @@ export async function spawnBroker(
 ): Promise<void> {
   const logPath = epochLogPath(order.scope.directory, order.claim.epoch);
   const outcome = deferred<StartReport>();
-  let child: ChildProcess | undefined;
+  let started: Started | undefined;
   try {
-    child = launch(order, logPath, env);
-    trace("debug", "broker.spawned", { epoch: order.claim.epoch, pid: child.pid });
-    child.once("error", outcome.reject);
-    child.once("exit", (code, signal) => outcome.reject(endedWithoutWord(code, signal, logPath)));
-    // Without descriptors left, Node gives a child that has no streams, and tells why a little later.
-    readOneLine(child.stdio?.[REPORT_DESCRIPTOR] as Duplex | undefined, outcome);
-    child.stdin?.on("error", () => {});
-    child.stdin?.end(`${JSON.stringify(order)}\n`);
+    started = launch(order, logPath, env, {
+      onReport: reportReader(outcome),
+      onError: outcome.reject,
+      onExit: (code, signal) => outcome.reject(endedWithoutWord(code, signal, logPath)),
+    });
+    trace("debug", "broker.spawned", { epoch: order.claim.epoch, pid: started.pid });
     const report = await deadline.race(outcome.promise, () => tooSlow(order.claim.epoch));
     if (report.state === "failed") throw BrokerError.fromJSON(report.error);
   } catch (error) {
@@ -48,26 +49,89 @@ export async function spawnBroker(
     const message = `The broker could not be started: ${messageOf(error)}.`;
     throw new BrokerError("brokerStartFailed", message, { cause: error });
   } finally {
-    (child?.stdio?.[REPORT_DESCRIPTOR] as Duplex | undefined)?.destroy();
-    child?.unref();
+    started?.release();
   }
 }
 
-function launch(order: StartOrder, logPath: string, env: NodeJS.ProcessEnv): ChildProcess {
+/** A broker that has been started, as long as somebody waits for what becomes of it. */
+interface Started {
+  readonly pid: number | undefined;
+  /** It is on its own from here on. */
+  release(): void;
+}
+
+interface StartEvents {
+  onReport(chunk: Buffer): void;
+  onError(error: Error): void;
+  onExit(code: number | null, signal: string | null): void;
+}
+
+function launch(
+  order: StartOrder,
+  logPath: string,
+  env: NodeJS.ProcessEnv,
+  events: StartEvents,
+): Started {
+  const { scope, claim } = order;
+  const plan = {
+    program: process.execPath,
+    args: [brokerProgram(), `--scope=${scope.shortKey}`, `--epoch=${claim.epoch}`],
+    cwd: neutralDirectory(),
+    env: inheritable(env, scope.codexHome),
+    logPath,
+    input: Buffer.from(`${JSON.stringify(order)}\n`),
+  };
+  const free = startOutsideJob(plan);
+  return free === undefined ? spawned(plan, events) : watched(free, events);
+}
+
+function spawned(
+  { program, args, cwd, env, logPath, input }: FreeStart,
+  { onReport, onError, onExit }: StartEvents,
+): Started {
   const log = openSync(logPath, "a", 0o600);
   try {
-    const { scope, claim } = order;
-    const args = [brokerProgram(), `--scope=${scope.shortKey}`, `--epoch=${claim.epoch}`];
-    return spawn(process.execPath, args, {
+    const child = spawn(program, args, {
       detached: true,
       windowsHide: true,
-      cwd: neutralDirectory(),
-      env: inheritable(env, scope.codexHome),
+      cwd,
+      env,
       stdio: ["pipe", log, log, "pipe"],
     });
+    child.once("error", onError);
+    child.once("exit", onExit);
+    // Without descriptors left, Node gives a child that has no streams, and tells why a little later.
+    const report = child.stdio?.[REPORT_DESCRIPTOR] as Duplex | undefined;
+    report?.on("data", onReport);
+    report?.on("error", () => {});
+    child.stdin?.on("error", () => {});
+    child.stdin?.end(input);
+    return {
+      pid: child.pid,
+      release() {
+        report?.destroy();
+        child.unref();
+      },
+    };
   } finally {
     closeSync(log);
   }
+}
+
+function watched(free: FreeProcess, { onReport, onExit }: StartEvents): Started {
+  const timer = setInterval(() => {
+    // In this order: what it has written before it ended is read.
+    const code = free.exitCode();
+    onReport(free.read());
+    if (code !== undefined) onExit(code, null);
+  }, LOOK_EVERY_MS);
+  return {
+    pid: free.pid,
+    release() {
+      clearInterval(timer);
+      free.close();
+    },
+  };
 }
 
 function inheritable(env: NodeJS.ProcessEnv, codexHome: string): NodeJS.ProcessEnv {
@@ -80,7 +144,7 @@ function inheritable(env: NodeJS.ProcessEnv, codexHome: string): NodeJS.ProcessE
   return kept;
 }
 
-function readOneLine(pipe: Duplex | undefined, outcome: Deferred<StartReport>): void {
+function reportReader(outcome: Deferred<StartReport>): (chunk: Buffer) => void {
   const splitter = new LineSplitter(
     {
       onLine: (line) => {
@@ -94,8 +158,7 @@ function readOneLine(pipe: Duplex | undefined, outcome: Deferred<StartReport>): 
     },
     MAX_REPORT_BYTES,
   );
-  pipe?.on("data", (chunk: Buffer) => splitter.push(chunk));
-  pipe?.on("error", () => {});
+  return (chunk) => splitter.push(chunk);
 }
 
 function endedWithoutWord(

@@ -107,6 +107,8 @@ export interface BrokerStatus {
   readonly state: BrokerState;
   readonly pid: number;
   readonly startedAt: string;
+  /** Windows: it is in a job of the program that started it, or of one above, and ends with that. */
+  readonly endsWithHost: boolean;
   readonly endpoint: string;
   readonly versions: Versions;
   readonly appServer: AppServerFacts;

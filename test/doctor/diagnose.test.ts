@@ -75,6 +75,7 @@ const CASES: Readonly<Record<FindingCode, Change>> = {
   stuckDrain: { epochs: [serving({ status: status({ forMs: 100_000, limitMs: 30_000 }) })] },
   unprovableBroker: { epochs: [serving({ broker: "unknown", contact: refused })] },
   strangerAnswers: { epochs: [serving({ contact: { kind: "stranger", why: "it is another" } })] },
+  endsWithHost: { epochs: [serving({ status: status(null, { endsWithHost: true }) })] },
   otherProtocol: { epochs: [serving({ contact: hello({ protocol: 2 }) })] },
   crashLoop: {
     epochs: [1, 2, 3, 4, 5].map((n) =>

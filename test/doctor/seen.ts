@@ -90,6 +90,9 @@ export function hello(change: Partial<BrokerHello> = {}): Contact {
   };
 }
 
-export function status(drain: BrokerStatus["drain"]): BrokerStatus {
-  return { drain } as BrokerStatus;
+export function status(
+  drain: BrokerStatus["drain"],
+  change: Partial<BrokerStatus> = {},
+): BrokerStatus {
+  return { drain, ...change } as BrokerStatus;
 }

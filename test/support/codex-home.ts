@@ -1,7 +1,9 @@
+import { randomUUID } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { makeTempDir } from "./temp-dir.ts";
+import { UNDER_WINE } from "./wine.ts";
 
 /** What the `config.toml` of a private home says. */
 export interface CodexHomeOptions {
@@ -47,6 +49,8 @@ export async function makeCodexHome(options: CodexHomeOptions): Promise<CodexHom
     await writeFile(configFile, configToml(next), { mode: 0o600 });
   };
   await mkdir(path, { mode: 0o700 });
+  // Written by itself, it trips over Wine's file locks: see `unlockFile` in wine.ts.
+  if (UNDER_WINE) await writeFile(join(path, "installation_id"), randomUUID());
   await configure(options);
   return { path, configFile, configure, remove: dir.remove, [Symbol.asyncDispose]: dir.remove };
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll } from "vitest";
 
 import { LeakWatch } from "./leak-watch.ts";
+import { pidsInWorkerJob } from "./worker-job.ts";
 import { CAN_SEE_PROCESSES } from "./marked-processes.ts";
 
 /**
@@ -13,8 +14,8 @@ export function guardAgainstLeaks(): void {
     watch = new LeakWatch();
   });
   afterAll(async () => {
-    if (!CAN_SEE_PROCESSES) {
-      console.warn(`processes left behind were not looked for: ${process.platform} has no /proc`);
+    if (!CAN_SEE_PROCESSES && pidsInWorkerJob() === undefined) {
+      console.warn(`processes left behind were not looked for on ${process.platform}`);
     }
     const leaks = (await watch?.finish()) ?? [];
     if (leaks.length > 0) throw new Error(`this suite leaks:\n${leaks.join("\n")}`);

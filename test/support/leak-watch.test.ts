@@ -63,6 +63,28 @@ describe("leak watch", () => {
     },
   );
 
+  test.runIf(process.platform === "win32")(
+    "F20: sees an orphan on Windows, and ends it",
+    async () => {
+      const watch = new LeakWatch(IMPATIENT_MS);
+      const starter = `
+      const { spawn } = require("node:child_process");
+      const orphan = spawn(process.execPath, ${JSON.stringify(LONG)}, { stdio: "ignore", detached: true });
+      orphan.once("spawn", () => { console.log(orphan.pid); process.exit(0); });
+    `;
+      const between = spawn(process.execPath, ["-e", starter], {
+        stdio: ["ignore", "pipe", "ignore"],
+      });
+      const [text] = (await once(between.stdout, "data")) as [Buffer];
+      await once(between, "close");
+      const pid = Number(String(text));
+      const leaks = await watch.finish();
+      expect(leaks.some((leak) => leak.startsWith(`process ${pid} is still alive`))).toBe(true);
+      const again = new LeakWatch(IMPATIENT_MS);
+      expect(await again.finish()).toEqual([]);
+    },
+  );
+
   test.runIf(CAN_SEE_PROCESSES)("leaves alone what was there before", async () => {
     start({});
     const watch = new LeakWatch(IMPATIENT_MS);

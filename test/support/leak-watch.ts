@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { CAN_SEE_PROCESSES, type MarkedProcess, markedProcesses } from "./marked-processes.ts";
+import { pidsInWorkerJob } from "./worker-job.ts";
 import { everOwnedPaths, ownedPaths } from "./owned-paths.ts";
 
 /** The variable by which the descendants of a suite are known, detached ones and orphans too. */
@@ -18,11 +19,13 @@ export class LeakWatch {
   readonly #outer = process.env[MARK];
   readonly #pathsBefore = everOwnedPaths().length;
   readonly #patienceMs: number;
+  readonly #inJobBefore: ReadonlySet<number>;
 
   /** From here on, what is started inherits the mark. */
   constructor(patienceMs: number = PATIENCE_MS) {
     this.#patienceMs = patienceMs;
     process.env[MARK] = this.#value;
+    this.#inJobBefore = new Set(pidsInWorkerJob());
   }
 
   /**
@@ -50,6 +53,12 @@ export class LeakWatch {
   }
 
   async #processes(): Promise<readonly MarkedProcess[]> {
+    const inJob = pidsInWorkerJob();
+    if (inJob !== undefined) {
+      return inJob
+        .filter((pid) => pid !== process.pid && !this.#inJobBefore.has(pid))
+        .map((pid) => ({ pid, commandLine: "what it was started with is not known" }));
+    }
     if (!CAN_SEE_PROCESSES) return [];
     const dirs = everOwnedPaths().slice(this.#pathsBefore);
     return await markedProcesses({ variable: `${MARK}=${this.#value}`, dirs });

@@ -26,7 +26,7 @@ export function livingBrokers(stateDir: string): ServingRecord[] {
 export async function stopBrokers(stateDir: string): Promise<void> {
   for (const record of livingBrokers(stateDir)) {
     // A test may have stopped it, and then it hears nothing.
-    process.kill(record.broker.pid, "SIGCONT");
+    if (process.platform !== "win32") process.kill(record.broker.pid, "SIGCONT");
     askToStop(record.endpoint);
   }
   const deadline = Deadline.after(END_WITHIN_MS);

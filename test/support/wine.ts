@@ -36,6 +36,19 @@ export const WINE_DIFFERS = {
     windows: "a directory with an open file in it cannot be renamed",
     wine: "it can",
   },
+  unlockFile: {
+    windows:
+      "UnlockFile of what is not locked says so, which codex.exe expects when it writes `installation_id`",
+    wine: "says that somebody else has it locked, and codex.exe ends; the file must be there beforehand",
+  },
+  jobLimits: {
+    windows: "QueryInformationJobObject tells the limits of the job in which a process is",
+    wine: "says that there are none",
+  },
+  powerShell: {
+    windows: "Codex runs commands with PowerShell",
+    wine: "PowerShell is a stub that ends at once and prints nothing",
+  },
   reservedNames: {
     windows: "CON and file:stream are no files",
     wine: "they are",

@@ -1,5 +1,6 @@
 import { EXIT, type ExitCode } from "../../base/errors.ts";
 import { connectBroker } from "../../client/connect.ts";
+import { endpointUrl } from "../../os/endpoint-url.ts";
 import { clientInfo, wantedScope, wantedStart } from "../workspace/wanted.ts";
 import type { envOptions } from "../commands.ts";
 import type { Given } from "../line/given.ts";
@@ -13,7 +14,7 @@ export async function execute(given: Given<typeof envOptions>): Promise<ExitCode
   });
   const { current, endpoint } = client.record;
   client.close();
-  const variables = { CODEX_COMPANION_APP_SERVER_ENDPOINT: `unix:${current ?? endpoint}` };
+  const variables = { CODEX_COMPANION_APP_SERVER_ENDPOINT: endpointUrl(current ?? endpoint) };
   if (given.has("json")) out.json(variables);
   else {
     for (const [name, value] of Object.entries(variables)) {

@@ -88,10 +88,12 @@ export function outcomeOf(item: v2.ThreadItem): Outcome | undefined {
 }
 
 const SHELL = /^(?:\S*\/)?(?:ba|z|da|k)?sh -l?c (.+)$/s;
+const POWERSHELL =
+  /^(?:"[^"]*[\\/]|\S*[\\/])?(?:powershell|pwsh)(?:\.exe)?"?(?: -NoProfile)? -Command (.+)$/is;
 
 /** `/bin/bash -lc 'npm test'` is `npm test` to everyone but the kernel. */
 export function withoutShell(command: string): string {
-  const script = SHELL.exec(command)?.[1];
+  const script = (SHELL.exec(command) ?? POWERSHELL.exec(command))?.[1];
   if (script === undefined) return command;
   return unquoted(script) ?? script;
 }

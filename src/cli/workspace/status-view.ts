@@ -53,7 +53,18 @@ export function statusLines(status: BrokerStatus, options: ViewOptions, to: Outp
 }
 
 function* facts(
-  { epoch, startedAt, pid, usage, versions, appServer, endpoint, stateDir, threads }: BrokerStatus,
+  {
+    epoch,
+    startedAt,
+    pid,
+    usage,
+    versions,
+    appServer,
+    endpoint,
+    endsWithHost,
+    stateDir,
+    threads,
+  }: BrokerStatus,
   { stateDirChosen, remark, older }: ViewOptions,
 ): Generator<[label: string, value: string, note?: string]> {
   yield ["epoch", String(epoch), `up ${duration(Date.now() - Date.parse(startedAt))}`];
@@ -63,6 +74,7 @@ function* facts(
   yield ["memory", bytes(rssOf(usage)), usageNote(usage)];
   yield ["threads", String(threads)];
   yield ["endpoint", endpoint];
+  if (endsWithHost) yield ["host", "whose job takes this broker along when it ends"];
   if (stateDirChosen) yield ["state", stateDir, "chosen by CODEX_BROKER_STATE_DIR"];
   if (remark !== undefined) yield ["note", remark];
   for (const { epoch, pid, state, turns } of older) {

@@ -201,6 +201,14 @@ function* diagnoseHello(
       { details: { ...details, protocol: hello.protocol } },
     );
   }
+  if (status?.endsWithHost === true) {
+    yield finding(
+      "endsWithHost",
+      `${who} is in a job of the program that started it, which does not let it out: when that ends, it is ended too.`,
+      "Start it from a terminal of your own: `codex-broker stop`, then `codex-broker ensure` there.",
+      { details },
+    );
+  }
   const silence = hello.appServer.unansweredMs;
   if (silence > 0) {
     yield finding(

@@ -17,7 +17,8 @@ const MINIMUM_NODE = "20.19.0";
 const PROVES_WITH_KOFFI: ReadonlySet<string> = new Set(["win32", "darwin"]);
 const INSTALL_KOFFI =
   "Install codex-broker with its optional dependencies: `npm install -g codex-broker --include=optional`.";
-const NOTHING_TO_DO = "Nothing needs to be done";
+const PASSED_OVER =
+  "Nothing needs to be done: such a broker is passed over. End it by hand if it is in the way.";
 
 export function* diagnoseSurroundings({ surroundings, scopes }: Observations): Generator<Finding> {
   yield* diagnoseSystem(surroundings);
@@ -49,18 +50,21 @@ function* diagnoseSystem(seen: SurroundingsSeen): Generator<Finding> {
       "noProofHere",
       `On ${seen.platform}${wantsKoffi ? " without koffi" : ""} one process cannot be told from the next of its ` +
         "number, so no signal is sent to a broker that hangs.",
-      wantsKoffi
-        ? INSTALL_KOFFI
-        : `${NOTHING_TO_DO}: such a broker is passed over. End it by hand if it is in the way.`,
+      wantsKoffi ? INSTALL_KOFFI : PASSED_OVER,
       { details: { platform: seen.platform } },
     );
-  } else if (!seen.signalsThroughDescriptors) {
-    const lacksKoffi = seen.platform === "linux";
+  } else if (!seen.signalsThroughDescriptors && seen.platform === "linux") {
     yield finding(
       "killsByNumber",
-      `${lacksKoffi ? "Without koffi, which is not installed," : "On a macOS of this age"} a signal goes by the ` +
-        "number of a process, microseconds after the proof.",
-      lacksKoffi ? INSTALL_KOFFI : `${NOTHING_TO_DO}.`,
+      "Without koffi, which is not installed, a signal goes by the number of a process, microseconds after the proof.",
+      INSTALL_KOFFI,
+    );
+  } else if (!seen.signalsThroughDescriptors) {
+    yield finding(
+      "noProofHere",
+      `This ${seen.platform} cannot bind a signal to one process, so none is sent to a broker that hangs.`,
+      PASSED_OVER,
+      { details: { platform: seen.platform } },
     );
   }
 }

@@ -4,6 +4,7 @@ import path from "node:path";
 import { locateCodex } from "../../app-server/locate.ts";
 import { asBrokerError, errnoOf, type ErrorKind } from "../../base/errors.ts";
 import { codexHomeOf, workspaceOf, type ScopeOptions } from "../../lifecycle/scope.ts";
+import { addressIn } from "../../os/endpoint-url.ts";
 import { neutralDirectory } from "../../os/neutral-directory.ts";
 import { ownIdentity } from "../../os/process-identity.ts";
 import { signalsThroughDescriptors } from "../../os/verified-kill.ts";
@@ -65,6 +66,7 @@ function versionOf(codex: string, env: NodeJS.ProcessEnv): Promise<string | null
     cwd: neutralDirectory(),
     timeout: VERSION_WITHIN_MS,
     killSignal: "SIGKILL",
+    windowsHide: true,
   } as const;
   return new Promise((resolve) => {
     execFile(codex, ["--version"], options, (error, stdout) => {
@@ -105,7 +107,6 @@ async function observeEndpointVariable(
   env: NodeJS.ProcessEnv,
 ): Promise<EndpointVariableSeen | undefined> {
   const value = env[ENDPOINT_VARIABLE];
-  if (value === undefined || !value.startsWith("unix:")) return undefined;
-  const socket = value.slice("unix:".length);
-  return { path: socket, reached: await reach(socket) };
+  const address = value === undefined ? undefined : addressIn(value);
+  return address === undefined ? undefined : { path: address, reached: await reach(address) };
 }

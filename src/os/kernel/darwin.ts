@@ -1,13 +1,11 @@
 import { constants, hostname } from "node:os";
 import type { DarwinCalls } from "./darwin-calls.ts";
-import { holdByNumber } from "./hold-by-number.ts";
 import type { Kernel, ProcessEntry, ProcessHold } from "./kernel.ts";
 
 /**
  * macOS: start times in microseconds, and an id of 64 bits that is given once a boot. It has no
  * descriptors of processes; the kernel compares the generation of the pid with the one that was read
- * when a signal is sent with an audit token. Where the system is too old for that, the process is read
- * right before the signal.
+ * when a signal is sent with an audit token. Where the system is too old for that, nobody is signalled.
  */
 export function darwin(calls: DarwinCalls): Kernel {
   const read = (pid: number): ProcessEntry | undefined => lookAt(calls, pid)?.entry;
@@ -25,19 +23,14 @@ export function darwin(calls: DarwinCalls): Kernel {
         .filter((entry) => entry !== undefined)
         .filter(({ ended }) => !ended),
     canHold: () => calls.signalByToken !== undefined,
-    hold: (pid) => hold(calls, pid, read),
+    hold: (pid) => hold(calls, pid),
   };
 }
 
-function hold(
-  calls: DarwinCalls,
-  pid: number,
-  read: (pid: number) => ProcessEntry | undefined,
-): ProcessHold | undefined {
+function hold(calls: DarwinCalls, pid: number): ProcessHold | undefined {
   const { signalByToken } = calls;
-  if (signalByToken === undefined) return holdByNumber(pid, read);
   const found = lookAt(calls, pid);
-  if (found === undefined) return undefined;
+  if (signalByToken === undefined || found === undefined) return undefined;
   const token = auditToken(pid, found.generation);
   return {
     read: () => found.entry,

@@ -35,7 +35,7 @@ export interface Kernel {
   read(pid: number): ProcessEntry | undefined;
   /** All that may be known, and have not ended. Undefined where the system does not tell. */
   list(): readonly ProcessEntry[] | undefined;
-  /** Whether a hold is one: without native calls Linux has only the number of the process. */
+  /** Whether a hold is one: without native calls Linux has only the number of the process, an old macOS nothing. */
   canHold(): boolean;
   /** Undefined when there is nobody to hold, or nothing is proven here. */
   hold(pid: number): ProcessHold | undefined;

@@ -5,6 +5,8 @@ type NativeCall = (...args: unknown[]) => unknown;
 
 export interface Koffi {
   load(library: string): { func(signature: string): NativeCall };
+  /** Where a buffer lies. Whoever passes it on must keep the buffer alive. */
+  address(buffer: Buffer): bigint;
 }
 
 /**

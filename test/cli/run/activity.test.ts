@@ -117,6 +117,11 @@ describe("what a turn is doing", () => {
 describe("a command without the shell around it", () => {
   test.each([
     ["/bin/bash -lc 'echo hi'", "echo hi"],
+    [
+      "\"C:\\\\windows\\\\system32\\\\WindowsPowershell\\\\v1.0\\\\powershell.exe\" -NoProfile -Command 'echo hi'",
+      "echo hi",
+    ],
+    ["pwsh.exe -Command 'Get-Item x'", "Get-Item x"],
     [`bash -c 'echo '\\''a b'\\'''`, "echo 'a b'"],
     [`/bin/zsh -lc "echo \\"x\\" a"`, `echo "x" a`],
     ["/bin/sh -c ls", "ls"],

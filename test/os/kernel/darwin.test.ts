@@ -104,6 +104,23 @@ test("a Mac is known by its hardware, since its name changes with the network, a
   expect(darwin(mac([], { hostUuid: () => null })).machine()).not.toBe("");
 });
 
-test("a macOS without signals by token says that a signal goes by the number", () => {
-  expect(darwin(mac([{ pid: 500 }], { signalByToken: undefined })).canHold()).toBe(false);
+test("S5 F16: a macOS without signals by token knows its processes, and signals nobody", () => {
+  const kernel = darwin(mac([{ pid: 500 }], { signalByToken: undefined }));
+  expect(kernel.canHold()).toBe(false);
+  expect(kernel.read(500)?.uniqueId).toBe("77");
+  expect(kernel.hold(500)).toBeUndefined();
+});
+
+test("F16: the generation of a pid is a signed number, as Apple writes it", () => {
+  const tokens: Buffer[] = [];
+  const kernel = darwin(
+    mac([{ pid: 500, generation: -7 }], {
+      signalByToken(token) {
+        tokens.push(token);
+        return true;
+      },
+    }),
+  );
+  kernel.hold(500)?.signal("SIGKILL");
+  expect(tokens.map((token) => token.readInt32LE(28))).toEqual([-7]);
 });
