@@ -57,7 +57,9 @@ export async function runSandboxed(
 
 function optionsOf({ readOnly, noProc, ownTmp, noNamespaces }: Denials): string[] {
   return [
-    ...["--dev-bind", "/", "/"],
+    "--dev-bind",
+    "/",
+    "/",
     ...(ownTmp === undefined ? [] : ["--tmpfs", "/tmp"]),
     ...(ownTmp ?? []).flatMap((path) => ["--bind", path, path]),
     ...(readOnly ?? []).flatMap((path) => ["--ro-bind", path, path]),
