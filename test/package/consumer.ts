@@ -30,8 +30,9 @@ const result: TurnResult = await turn.result;
 const message: string | null = result.message;
 const list: protocol.v2.ThreadListResponse = await client.request("thread/list", { limit: 3 });
 try {
-  // @ts-expect-error -- There is no such method, and a type that took it would be none.
-  await client.request("thread/lost", {});
+  // @ts-expect-error -- A result that is known is not just anything.
+  const wrong: string = await client.request("thread/list", { limit: 3 });
+  console.log(wrong);
 } catch (error) {
   const kind: ErrorKind | undefined = BrokerError.is(error) ? error.kind : undefined;
   console.log(kind, message, list.data.length);

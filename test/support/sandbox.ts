@@ -28,6 +28,11 @@ const CALLS = {
   bind: { x64: 49, arm64: 200 },
 } as const;
 
+/** As the kernel numbers them, and what a filter may answer. */
+const ARCHITECTURES: Readonly<Record<string, number>> = { x64: 0xc000003e, arm64: 0xc00000b7 };
+const ALLOW = 0x7fff0000;
+const EPERM = 0x00050001;
+
 /** Why no sandbox can be had here, or undefined when one can. */
 export const noSandbox: string | undefined = reasonAgainst();
 
@@ -67,10 +72,6 @@ function optionsOf({ readOnly, noProc, ownTmp, noNamespaces }: Denials): string[
     ...(noNamespaces === true ? ["--unshare-user", "--disable-userns"] : []),
   ];
 }
-
-const ARCHITECTURES: Readonly<Record<string, number>> = { x64: 0xc000003e, arm64: 0xc00000b7 };
-const ALLOW = 0x7fff0000;
-const EPERM = 0x00050001;
 
 /** A program for the kernel's filter: load the architecture, load the call, compare, answer. */
 function filterOf(calls: ReadonlyArray<keyof typeof CALLS>): Buffer {
