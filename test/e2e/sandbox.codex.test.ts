@@ -120,4 +120,36 @@ describe.skipIf(noSandbox !== undefined)("in a host's sandbox", () => {
     expect(epochsIn(world)).toEqual([1]);
     expect(livingBrokers(world.stateDir)).toHaveLength(1);
   });
+
+  test("without /proc and without a broker, the reason is that; nothing goes on starting", async () => {
+    await using world = await makeWorld();
+    const { code, stderr } = await within({ noProc: true }, world, ["ensure"]);
+    expect(code).toBe(3);
+    expect(stderr).toContain("there is no /proc here, which it needs");
+    expect(stderr).toContain("Run `codex-broker ensure` outside the sandbox");
+    expect(livingBrokers(world.stateDir)).toEqual([]);
+  });
+
+  test("F84: where Codex cannot set up its own sandbox, the run says so once, and the doctor why", async () => {
+    await using world = await makeWorld({ config: { sandboxMode: "read-only" } });
+    const script = "shell: echo one ;; shell: echo two ;; say: done";
+    const run = await within({ noNamespaces: true }, world, ["run", script]);
+    expect(run).toMatchObject({ code: 0, stdout: "done\n" });
+    expect(run.stderr.match(/could not set up its sandbox/g)).toHaveLength(1);
+    const looked = await within({ noNamespaces: true }, world, ["doctor", "--json"]);
+    const { findings } = lastJson(looked.stdout) as { findings: Array<{ code: string }> };
+    expect(findings).toContainEqual(
+      expect.objectContaining({
+        code: "noSandboxHere",
+        message: expect.stringContaining("namespace"),
+        next: expect.stringContaining("`codex-broker ensure`"),
+      }),
+    );
+    // The way out that is named: a broker that was started outside serves those inside as well.
+    await within({ noNamespaces: true }, world, ["stop"]);
+    await cli(world, ["ensure"]);
+    const served = await within({ noNamespaces: true }, world, ["run", script]);
+    expect(served.stderr).not.toContain("could not set up its sandbox");
+    expect(served.stderr).toMatch(/exit 0 .*echo one/);
+  });
 });

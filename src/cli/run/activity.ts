@@ -112,7 +112,9 @@ export class Activity {
       return said;
     }
     const outcome = outcomeOf(item);
-    return work === undefined || outcome === undefined ? [] : [{ kind: "ended", work, outcome }];
+    if (work === undefined || outcome === undefined) return [];
+    const warning = hadNoSandbox(item) ? this.#warn(NO_SANDBOX) : [];
+    return [{ kind: "ended", work, outcome }, ...warning];
   }
 
   /** What was taken for the final message was not: more follows. */
@@ -134,4 +136,16 @@ export class Activity {
     this.#warnings.add(text);
     return [{ kind: "warning", text }];
   }
+}
+
+const NO_SANDBOX =
+  "Codex could not set up its sandbox, so its commands fail here; see `codex-broker doctor`";
+
+/** Codex has no other word for it than what the tool that makes sandboxes says in the command's place. */
+function hadNoSandbox(item: v2.ThreadItem): boolean {
+  return (
+    item.type === "commandExecution" &&
+    item.exitCode === 1 &&
+    item.aggregatedOutput?.startsWith("bwrap: ") === true
+  );
 }
