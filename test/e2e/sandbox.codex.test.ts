@@ -121,7 +121,7 @@ describe.skipIf(noSandbox !== undefined)("in a host's sandbox", () => {
     expect(livingBrokers(world.stateDir)).toHaveLength(1);
   });
 
-  test("without /proc and without a broker, the reason is that; nothing goes on starting", async () => {
+  test("F82: without /proc and without a broker, the reason is that; nothing goes on starting", async () => {
     await using world = await makeWorld();
     const { code, stderr } = await within({ noProc: true }, world, ["ensure"]);
     expect(code).toBe(3);
