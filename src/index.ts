@@ -2,12 +2,8 @@
 export { connectBroker, type ConnectOptions } from "./client/connect.ts";
 export { BrokerClient, type KnownRequests } from "./client/broker-client.ts";
 export type { NotificationListener, QuestionContext, QuestionHandler } from "./client/inbox.ts";
-export {
-  answerByPolicy,
-  type AllowRule,
-  type Policy,
-  type PolicyQuestion,
-} from "./client/policy.ts";
+export { answerByPolicy, type PolicyQuestion } from "./policy/policy.ts";
+export type { AllowRule, Policy } from "./wire/policy.ts";
 export { TurnRun, type JoinOptions, type TurnOptions, type TurnResult } from "./client/turn.ts";
 export type { TurnEvent } from "./client/turn-event.ts";
 export { BrokerError, type BrokerErrorJson, type ErrorKind } from "./base/errors.ts";

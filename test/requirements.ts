@@ -211,8 +211,7 @@ export const requirements: readonly Requirement[] = [
     id: "F19",
     title: "An app-server that ignores a polite end is ended all the same",
     source: "openai/codex#34142, openai/codex#33291",
-    state: "partly",
-    note: "Proven on Linux. On Windows there is no polite end beside that of its input, and what comes next cannot be ignored.",
+    state: "closed",
   },
   {
     id: "F20",
@@ -308,8 +307,7 @@ export const requirements: readonly Requirement[] = [
     id: "F35",
     title: "Each event reaches the clients of its thread and no other",
     source: "openai/codex-plugin-cc#36, openai/codex-plugin-cc#328, openai/codex#32789",
-    state: "partly",
-    note: "Proven with sub-agents that a scripted app-server tells of, not with those of the real codex.",
+    state: "closed",
   },
   {
     id: "F36",
@@ -327,8 +325,7 @@ export const requirements: readonly Requirement[] = [
     id: "F38",
     title: "A thread that nobody follows any more is released upstream",
     source: "openai/codex-plugin-cc#706, openai/codex-plugin-cc#707",
-    state: "partly",
-    note: "The threads of sub-agents go with their parent's, proven with a scripted app-server, not with the real codex.",
+    state: "closed",
   },
   {
     id: "F39",
@@ -474,8 +471,7 @@ export const requirements: readonly Requirement[] = [
     id: "F62",
     title: "Cancelling ends the turn or says that it did not",
     source: "openai/codex-plugin-cc#623, openai/codex-plugin-cc#361, openai/codex-plugin-cc#540",
-    state: "partly",
-    note: "A job and a run say how the turn ended; a turn that never ends after an interrupt is reported, not ended by other means.",
+    state: "closed",
   },
   {
     id: "F63",
@@ -566,8 +562,8 @@ export const requirements: readonly Requirement[] = [
     id: "F77",
     title: "No console window appears on Windows",
     source: "openai/codex-plugin-cc#440, openai/codex#44768",
-    state: "open",
-    note: "Broker and app-server are started with windowsHide, so that Codex has a hidden console which its children share; that no window appears can be seen on a real Windows only.",
+    state: "partly",
+    note: "Codex has a console that nobody sees, and its children share it: shown in a Windows Node under Wine. That no window appears can be seen on a real Windows only.",
   },
   {
     id: "F78",

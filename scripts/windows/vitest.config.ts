@@ -8,7 +8,7 @@ const include = [
   "test/wire/local-endpoint.test.ts",
   "test/lifecycle/{epoch-file,state-directory,spawn-broker}.test.ts",
   "test/lifecycle/ensure.codex.test.ts",
-  "test/app-server/{shim-start,stop-ladder}.codex.test.ts",
+  "test/app-server/{console,stop-ladder,shim-start.codex,stop-ladder.codex}.test.ts",
   "test/broker/own-job.codex.test.ts",
   "test/client/{turn,loss,rotation}.codex.test.ts",
   "test/cli/run.codex.test.ts",

@@ -9,7 +9,7 @@ import { BROKER_BUILD, BROKER_VERSION } from "../base/version.ts";
 import { jobsDirectory } from "../jobs/job-directory.ts";
 import { listEpochs, type ServingRecord } from "../lifecycle/epoch-file.ts";
 import { Retirement } from "../lifecycle/retire.ts";
-import { findOlderTurn } from "../lifecycle/older-brokers.ts";
+import { findOlderTurn, olderBrokers } from "../lifecycle/older-brokers.ts";
 import type { StartOrder } from "../lifecycle/start-protocol.ts";
 import { chooseEndpoint } from "../os/endpoint.ts";
 import type { Ties } from "../os/own-job.ts";
@@ -80,6 +80,7 @@ export class Broker implements Host {
   #retirement: Retirement | undefined;
   #watchdog: Watchdog | undefined;
   #drainingSince: number | undefined;
+  #endsBecause: string | undefined;
 
   constructor(order: StartOrder, ties: Ties) {
     this.#order = order;
@@ -95,6 +96,7 @@ export class Broker implements Host {
       onTurnsChanged: () => this.#workChanged(),
       onThreadEvent: (frame, threadId) => this.#wear.outcomes.observe(frame, threadId),
       onTurnLost: () => this.#wear.outcomes.lost(),
+      onTurnStuck: (threadId) => this.#turnStuck(threadId),
       onCommandStarted: () => this.#descendants.commandStarted(),
       onAllAnswered: () => this.#changes.notify(),
       onSilence: () => void this.#health.check(0, 0),
@@ -107,7 +109,10 @@ export class Broker implements Host {
     });
     this.#lifespan = new Lifespan(
       order.limits,
-      () => ({ sessions: this.#reception.size, turns: this.#router.turnCount }),
+      () => ({
+        sessions: this.#reception.size,
+        turns: this.#router.turnCount + this.jobs.beginning,
+      }),
       (ending) => void this.end(ending),
     );
     this.jobs = new Jobs({
@@ -115,7 +120,13 @@ export class Broker implements Host {
       epoch: order.claim.epoch,
       instance: this.#record.instance,
       router: this.#router,
+      living: () => {
+        const brokers = olderBrokers(order.scope.directory, Number.POSITIVE_INFINITY);
+        return new Set(brokers.map(({ instance }) => instance));
+      },
       codexVersion: () => this.#appServer?.version ?? null,
+      endsBecause: () => this.#endsBecause,
+      onChange: () => this.#workChanged(),
     });
     this.#wear = new WearWatch(
       order,
@@ -193,6 +204,7 @@ export class Broker implements Host {
     trace("info", "broker.draining", { reason, turns: this.#router.turnCount });
     this.#state.to("draining");
     this.#drainingSince = monotonicMs();
+    this.#endsBecause = reason;
     this.#lifespan.stop();
     this.#wear.stop();
     this.#ground?.close();
@@ -323,6 +335,13 @@ export class Broker implements Host {
       abnormal: true,
     }));
     this.#retirement = new Retirement(this.#scopeDir, this.#order.claim.epoch);
+  }
+
+  /** What is new begins at a successor, other turns finish here, and then this one ends with the rest. */
+  #turnStuck(threadId: string): void {
+    this.jobs.stuck(threadId);
+    const reason = `a turn on thread ${threadId} went on though it was interrupted`;
+    void this.end({ reason, reconnect: true });
   }
 
   /** It may only be slow: what runs goes on, what is new begins at a successor. */

@@ -14,8 +14,10 @@ import type { Watchdog } from "./watchdog.ts";
 
 /** An interrupted turn ends within milliseconds; one that does not is cut off with the app-server. */
 const INTERRUPT_GRACE_MS = 5_000;
-/** For answers on their way: the app-server drops them when its stdin ends. */
-const OUTSTANDING_GRACE_MS = 1_000;
+/** For answers on their way, which may be slow: the app-server drops them when its stdin ends. */
+const OUTSTANDING_GRACE_MS = 10_000;
+/** Where nobody is asked to be patient. */
+const FORCED_GRACE_MS = 1_000;
 /** For what is queued to clients. One that does not read loses it. */
 const FLUSH_GRACE_MS = 250;
 /** For clients to find the successor, resume their idle threads there and leave. */
@@ -23,7 +25,7 @@ const MOVE_GRACE_MS = 5_000;
 /** For what was sent to cross what was told, on a busy machine. */
 const HEARD_GRACE_MS = 1_000;
 /** The sum of all bounds of the steps of a shutdown, and some. */
-const SHUTDOWN_LIMIT_MS = 20_000;
+const SHUTDOWN_LIMIT_MS = 30_000;
 
 /** What is run down. Each part is asked for when its turn has come: some are there only by then. */
 export interface RunDown {
@@ -57,7 +59,8 @@ export async function runDown(broker: RunDown, ending: Ending): Promise<void> {
   broker.watchdog()?.boundShutdown(SHUTDOWN_LIMIT_MS);
   broker.listener()?.close();
   broker.descendants.stop();
-  await changes.until(() => router.upstream.outstanding === 0, OUTSTANDING_GRACE_MS);
+  const graceMs = ending.force === true ? FORCED_GRACE_MS : OUTSTANDING_GRACE_MS;
+  await changes.until(() => router.upstream.outstanding === 0, graceMs);
   router.lose(error ?? new BrokerError("connectionLost", `The broker has ended: ${reason}.`));
   reception.finish();
   await changes.until(() => reception.size === 0, FLUSH_GRACE_MS);
@@ -74,11 +77,12 @@ async function settleTurns(
   { router, changes, drainTimeoutMs }: RunDown,
   ending: Ending,
 ): Promise<void> {
-  const done = (): boolean => router.turnCount === 0;
-  if (ending.force !== true) await changes.until(done, drainTimeoutMs);
-  if (done()) return;
+  if (ending.force !== true) {
+    await changes.until(() => router.awaitedTurnCount === 0, drainTimeoutMs);
+  }
+  if (router.turnCount === 0) return;
   router.interruptAll();
-  await changes.until(done, INTERRUPT_GRACE_MS);
+  await changes.until(() => router.turnCount === 0, INTERRUPT_GRACE_MS);
 }
 
 /**

@@ -30,11 +30,6 @@ export function rootOfNotification(frame: NotificationFrame): string | undefined
   return textIn(frame.params, "turn.rootTurnId");
 }
 
-/** The thread that a new one, a sub-agent's, works for. */
-export function parentOfThread(frame: NotificationFrame): string | undefined {
-  return textIn(frame.params, "thread.parentThreadId");
-}
-
 /** A thread starts MCP servers and asks the user's shell for its settings; a turn runs commands. */
 export function startsProcess(frame: NotificationFrame): boolean {
   if (frame.method === "thread/started") return true;

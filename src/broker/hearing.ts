@@ -1,8 +1,8 @@
 import type { MissedEvents } from "../wire/broker-protocol.ts";
 import type { NotificationFrame } from "../wire/frame.ts";
 import { notificationLine } from "../wire/messages.ts";
+import { subAgentsIn, type SubAgent } from "../wire/sub-agents.ts";
 import { Backlog } from "./backlog.ts";
-import { parentOfThread } from "./frame-facts.ts";
 import { HeldEvents } from "./held-events.ts";
 import type { Peer } from "./peer.ts";
 import { Threads } from "./threads.ts";
@@ -55,13 +55,22 @@ export class Hearing {
     };
   }
 
-  /** Tells an event of the thread to all who hear it, now or as soon as somebody does. */
-  tell(threadId: string, frame: NotificationFrame): void {
-    if (this.threads.knows(threadId) || this.#adoptChild(threadId, frame)) {
-      this.#tellNow(threadId, frame);
-    } else {
-      this.#held.hold(threadId, frame);
-    }
+  /**
+   * Tells an event of the thread to all who hear it, now or as soon as somebody does.
+   *
+   * @param served The thread that this one works for, where its turn says so.
+   * @returns the threads of sub-agents that are heard from now on.
+   */
+  tell(threadId: string, frame: NotificationFrame, served?: string): readonly string[] {
+    const agents = [...subAgentsIn(frame.method, frame.params)];
+    if (served !== undefined) agents.push({ threadId, parentId: served });
+    const adopted = agents.filter((agent) => this.#adopt(agent)).map((agent) => agent.threadId);
+    if (adopted.includes(threadId)) this.#tellHeld(threadId);
+    if (this.threads.knows(threadId)) this.#tellNow(threadId, frame);
+    else this.#held.hold(threadId, frame);
+    // After the event that names them: whoever hears theirs knows by then whose they are.
+    for (const each of adopted) this.#tellHeld(each);
+    return adopted;
   }
 
   /** What was told of turns that are over is told to nobody any more. */
@@ -89,11 +98,10 @@ export class Hearing {
     for (const frame of this.#held.release(threadId)) this.#tellNow(threadId, frame);
   }
 
-  #adoptChild(threadId: string, frame: NotificationFrame): boolean {
-    const parent = parentOfThread(frame);
-    if (parent === undefined || !this.threads.knows(parent)) return false;
-    this.threads.adopt(threadId, parent);
-    this.#tellHeld(threadId);
+  /** Only what nobody knows yet: no thread is taken from those who hear it. */
+  #adopt({ threadId, parentId }: SubAgent): boolean {
+    if (this.threads.knows(threadId) || !this.threads.knows(parentId)) return false;
+    this.threads.adopt(threadId, parentId);
     return true;
   }
 

@@ -1,15 +1,22 @@
 import { BrokerError } from "../base/errors.ts";
 import { deferred, type Deferred } from "../base/deferred.ts";
-import { decodeFrame, type NotificationFrame } from "../wire/frame.ts";
+import { decodeFrame, type NotificationFrame, type RequestFrame } from "../wire/frame.ts";
 import {
   errorLine,
   fromRpcError,
   METHOD_NOT_FOUND,
   requestLine,
+  resultLine,
   type RawId,
 } from "../wire/messages.ts";
 import type { Peer } from "./peer.ts";
 import type { Router } from "./router.ts";
+
+export interface InnerSessionEvents {
+  onNotification(method: string, params: unknown): void;
+  /** @returns the answer; undefined leaves the question to whoever else hears the thread. */
+  onQuestion(method: string, params: unknown): unknown;
+}
 
 /** Far above the sessions that connect, which count from 1. */
 let nextId = 1_000_000_000;
@@ -22,13 +29,13 @@ export class InnerSession implements Peer {
   readonly id = nextId++;
   readonly experimentalApi = false;
   readonly #router: Router;
-  readonly #onNotification: (method: string, params: unknown) => void;
+  readonly #events: InnerSessionEvents;
   readonly #pending = new Map<RawId, Deferred<unknown>>();
   #lastRequest = 0;
 
-  constructor(router: Router, onNotification: (method: string, params: unknown) => void) {
+  constructor(router: Router, events: InnerSessionEvents) {
     this.#router = router;
-    this.#onNotification = onNotification;
+    this.#events = events;
   }
 
   /** @throws BrokerError or RpcError, as a client gets them. */
@@ -43,13 +50,14 @@ export class InnerSession implements Peer {
   }
 
   deliver(frame: NotificationFrame): void {
-    this.#onNotification(frame.method, frame.params);
+    this.#events.onNotification(frame.method, frame.params);
   }
 
   send(line: string): void {
     const frame = decodeFrame(Buffer.from(line));
     if (frame.kind === "notification") return this.deliver(frame);
-    if (frame.kind === "request") return this.#leaveToOthers(frame.id);
+    // Only when everybody has been asked: whoever passes first must not have been the only one.
+    if (frame.kind === "request") return queueMicrotask(() => this.#answer(frame));
     if (frame.kind !== "answer") return;
     const pending = this.#pending.get(frame.id);
     this.#pending.delete(frame.id);
@@ -64,10 +72,11 @@ export class InnerSession implements Peer {
     this.#pending.clear();
   }
 
-  /** Nobody sits here who could decide; whoever has joined may. */
-  #leaveToOthers(id: RawId): void {
-    const error = { code: METHOD_NOT_FOUND, message: "nobody is here to decide" };
-    const answer = decodeFrame(Buffer.from(errorLine(id, error)));
+  #answer({ id, method, params }: RequestFrame): void {
+    const result = this.#events.onQuestion(method, params);
+    const nobody = { code: METHOD_NOT_FOUND, message: "nobody is here to decide" };
+    const line = result === undefined ? errorLine(id, nobody) : resultLine(id, result);
+    const answer = decodeFrame(Buffer.from(line));
     if (answer.kind === "answer") this.#router.answer(this, answer);
   }
 }

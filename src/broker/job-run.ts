@@ -3,16 +3,28 @@ import { clampTimer, Deadline, monotonicMs } from "../base/deadline.ts";
 import { deferred } from "../base/deferred.ts";
 import { trace } from "../base/trace.ts";
 import type { Journal } from "../jobs/journal.ts";
+import { ItemsInProgress } from "../policy/items-in-progress.ts";
+import { answerByPolicy, approvalPolicyThatAsks } from "../policy/policy.ts";
 import type { JobRequest, JobStarted, Outcome, RunningJob } from "../wire/job-protocol.ts";
 import { isRecord, rpcErrorOf } from "../wire/messages.ts";
 import { InnerSession } from "./inner-session.ts";
 import type { Router } from "./router.ts";
 
-/** An interrupted turn ends within milliseconds, one that has processes to end within some seconds. */
-const CANCEL_CONFIRMED_WITHIN_MS = 10_000;
+/** The router needs 13 s to find that a turn goes on. */
+const CANCEL_ANSWERED_WITHIN_MS = 20_000;
 
 /** Why the turn is being ended from this side. */
 type Intent = Extract<Outcome, "cancelled" | "timedOut">;
+
+export interface JobRunOptions {
+  readonly journal: Journal;
+  readonly router: Router;
+  readonly codex: string | null;
+  readonly endsBecause: () => string | undefined;
+}
+
+type Opened = Readonly<Record<string, unknown>>;
+type Approving = Parameters<typeof approvalPolicyThatAsks>[1];
 
 /** One job from its start to its end: a turn that belongs to nobody who could go away. */
 export class JobRun {
@@ -20,33 +32,42 @@ export class JobRun {
   readonly #request: JobRequest;
   readonly #journal: Journal;
   readonly #session: InnerSession;
-  readonly #codex: string | null;
+  readonly #options: JobRunOptions;
   readonly #createdAt = monotonicMs();
+  readonly #items = new ItemsInProgress();
   readonly #ended = deferred<Outcome>();
+  readonly #stuck = deferred<null>();
   #threadId: string | undefined;
+  /** Present from when the turn was asked for: before that, what is heard of turns is of others'. */
+  #opened: Opened | undefined;
   #turnId: string | undefined;
   #message = "";
   #usage: unknown;
   #intent: Intent | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #isStuck = false;
   #over = false;
 
-  constructor(
-    id: string,
-    request: JobRequest,
-    through: { readonly journal: Journal; readonly router: Router; readonly codex: string | null },
-  ) {
+  constructor(id: string, request: JobRequest, options: JobRunOptions) {
     this.id = id;
     this.#request = request;
-    this.#journal = through.journal;
-    this.#codex = through.codex;
-    this.#session = new InnerSession(through.router, (method, params) =>
-      this.#hear(method, params),
-    );
+    this.#options = options;
+    this.#journal = options.journal;
+    this.#ended.promise.catch(() => {});
+    this.#session = new InnerSession(options.router, {
+      onNotification: (method, params) => this.#hear(method, params),
+      onQuestion: (method, params) => this.#answer(method, params),
+    });
   }
 
+  /** Rejects with the cause when no turn came of it. */
   get ended(): Promise<Outcome> {
     return this.#ended.promise;
+  }
+
+  /** Its turn went on in spite of two interrupts. */
+  get isStuck(): boolean {
+    return this.#isStuck;
   }
 
   status(): RunningJob {
@@ -58,51 +79,62 @@ export class JobRun {
     };
   }
 
-  /** Resolves when the turn has begun. @throws BrokerError or RpcError; then nothing has come of it. */
+  /**
+   * Resolves when the turn has begun.
+   *
+   * @throws BrokerError `turnInterrupted` when it was cancelled before; that stands in its journal.
+   * @throws BrokerError or RpcError why it could not begin.
+   */
   async start(): Promise<JobStarted> {
     try {
       const opened = await this.#openThread();
       const threadId = this.#threadId!;
-      const turnId = await this.#startTurn(threadId);
-      this.#turnId = turnId;
-      this.#journal.append({
-        type: "started",
-        at: new Date().toISOString(),
-        threadId,
-        turnId,
-        codex: this.#codex,
-        resolved: {
-          model: textOf(opened["model"]),
-          effort: this.#request.effort ?? textOf(opened["reasoningEffort"]),
-          cwd: textOf(opened["cwd"]),
-          sandbox: opened["sandbox"] ?? null,
-          approvalPolicy: opened["approvalPolicy"] ?? null,
-        },
-      });
-      const { timeoutMs } = this.#request;
-      if (timeoutMs !== null) {
-        this.#timer = setTimeout(() => this.#interrupt("timedOut"), clampTimer(timeoutMs));
+      if (this.#intent !== undefined) {
+        this.#end(this.#intent, null);
+        throw new BrokerError("turnInterrupted", `Job ${this.id} was cancelled before it began.`);
       }
+      this.#opened = opened;
+      const turnId = await this.#startWork(threadId);
+      this.#begun(turnId);
       return { job: this.id, threadId, turnId };
     } catch (error) {
       this.#close();
+      this.#ended.reject(error);
       throw error;
     }
   }
 
-  /** @returns how it ended, or null when its end is not confirmed yet. */
+  /** Applied as soon as there is a turn that could be interrupted. The router follows it to its end. */
+  interrupt(intent: Intent): void {
+    this.#intent ??= intent;
+    const turn = { threadId: this.#threadId, turnId: this.#turnId };
+    if (turn.turnId === undefined || this.#over) return;
+    this.#session.request("turn/interrupt", turn).catch((error: unknown) => {
+      // It had ended already, or will be lost with the app-server: its end says so.
+      trace("info", "job.notInterrupted", { job: this.id, error: String(error) });
+    });
+  }
+
+  /** @returns how it ended, or null when that is not confirmed. @throws why no turn came of it. */
   async cancel(): Promise<Outcome | null> {
-    this.#interrupt("cancelled");
-    const unconfirmed = new Error("not yet");
-    return await Deadline.after(CANCEL_CONFIRMED_WITHIN_MS)
-      .race(this.#ended.promise, () => unconfirmed)
+    this.interrupt("cancelled");
+    const settled = Promise.race([this.#ended.promise, this.#stuck.promise]);
+    const late = new Error("not yet");
+    return await Deadline.after(CANCEL_ANSWERED_WITHIN_MS)
+      .race(settled, () => late)
       .catch((error: unknown) => {
-        if (error === unconfirmed) return null;
+        if (error === late) return null;
         throw error;
       });
   }
 
-  async #openThread(): Promise<Readonly<Record<string, unknown>>> {
+  /** The turn goes on though it was interrupted. */
+  stuck(): void {
+    this.#isStuck = true;
+    this.#stuck.resolve(null);
+  }
+
+  async #openThread(): Promise<Opened> {
     const { threadId, cwd, model, sandbox, approvalPolicy } = this.#request;
     const shared = {
       cwd,
@@ -122,34 +154,76 @@ export class JobRun {
     return opened;
   }
 
-  async #startTurn(threadId: string): Promise<string> {
-    const { prompt, effort, outputSchema } = this.#request;
-    const input =
-      typeof prompt === "string" ? [{ type: "text", text: prompt, text_elements: [] }] : prompt;
-    const answer = await this.#session.request("turn/start", {
-      threadId,
-      input,
-      ...(effort === null ? {} : { effort }),
-      ...(outputSchema === null ? {} : { outputSchema }),
-    });
+  async #startWork(threadId: string): Promise<string> {
+    const { kind, target } = this.#request;
+    const answer =
+      kind === "review"
+        ? await this.#session.request("review/start", { threadId, target })
+        : await this.#session.request("turn/start", this.#turnFor(threadId));
     const turn = isRecord(answer) ? answer["turn"] : undefined;
     const id = isRecord(turn) ? turn["id"] : undefined;
     if (typeof id === "string") return id;
+    if (this.#turnId !== undefined) return this.#turnId;
     throw new BrokerError("invalidAnswer", "Codex has started a turn without a name.");
   }
 
-  #interrupt(intent: Intent): void {
-    this.#intent ??= intent;
-    const turn = { threadId: this.#threadId, turnId: this.#turnId };
-    if (turn.turnId === undefined || this.#over) return;
-    this.#session.request("turn/interrupt", turn).catch((error: unknown) => {
-      // It had ended already, or will be lost with the app-server: its end says so.
-      trace("info", "job.notInterrupted", { job: this.id, error: String(error) });
+  #turnFor(threadId: string): Readonly<Record<string, unknown>> {
+    const { prompt, effort, outputSchema, policy } = this.#request;
+    const opened = this.#opened as Approving;
+    const asking = policy === null ? undefined : approvalPolicyThatAsks(policy, opened);
+    this.#opened = { ...this.#opened, approvalPolicy: asking ?? opened.approvalPolicy };
+    const input =
+      typeof prompt === "string" ? [{ type: "text", text: prompt, text_elements: [] }] : prompt;
+    return {
+      threadId,
+      input,
+      ...(asking === undefined ? {} : { approvalPolicy: asking }),
+      ...(effort === null ? {} : { effort }),
+      ...(outputSchema === null ? {} : { outputSchema }),
+    };
+  }
+
+  /** At the first evidence: the answer, or an event if that comes first. */
+  #begun(turnId: string): void {
+    if (this.#turnId !== undefined || this.#over) return;
+    this.#turnId = turnId;
+    const opened = this.#opened ?? {};
+    this.#journal.append({
+      type: "started",
+      at: new Date().toISOString(),
+      threadId: this.#threadId!,
+      turnId,
+      codex: this.#options.codex,
+      resolved: {
+        model: textOf(opened["model"]),
+        effort: this.#request.effort ?? textOf(opened["reasoningEffort"]),
+        cwd: textOf(opened["cwd"]),
+        sandbox: opened["sandbox"] ?? null,
+        approvalPolicy: opened["approvalPolicy"] ?? null,
+      },
     });
+    const { timeoutMs } = this.#request;
+    if (timeoutMs !== null) {
+      this.#timer = setTimeout(() => this.interrupt("timedOut"), clampTimer(timeoutMs));
+    }
+    if (this.#intent !== undefined) this.interrupt(this.#intent);
+  }
+
+  /** What its policy allows; everything else is left to whoever has joined. */
+  #answer(method: string, params: unknown): unknown {
+    const { policy } = this.#request;
+    if (policy === null || this.#opened === undefined) return undefined;
+    const question = { method, params, item: this.#items.about(params) };
+    const answer = answerByPolicy(policy, question);
+    if (answer === undefined) return undefined;
+    this.#journal.append({ type: "allowed", at: new Date().toISOString(), method, params });
+    return answer;
   }
 
   #hear(method: string, params: unknown): void {
-    if (!isRecord(params) || params["threadId"] !== this.#threadId || this.#over) return;
+    this.#items.observe(method, params);
+    if (!isRecord(params) || params["threadId"] !== this.#threadId) return;
+    if (this.#opened === undefined || this.#over) return;
     const at = new Date().toISOString();
     switch (method) {
       case "turn/started":
@@ -163,29 +237,42 @@ export class JobRun {
       case "turn/completed":
         return this.#completed(params["turn"]);
       case "broker/turnLost":
-        return this.#end("lost", params["error"]);
+        // Whoever wanted its end has got it.
+        return this.#end(this.#intent ?? "lost", params["error"]);
       default:
         return;
     }
   }
 
-  /** Asked to end before its beginning was known. */
   #learnTurn(turn: unknown): void {
-    if (!isRecord(turn) || typeof turn["id"] !== "string") return;
-    this.#turnId ??= turn["id"];
-    if (this.#intent !== undefined) this.#interrupt(this.#intent);
+    if (!isRecord(turn)) return;
+    const id = textOf(turn["rootTurnId"]) ?? textOf(turn["id"]);
+    if (id !== null) this.#begun(id);
   }
 
+  /** The result of a review is what its reviewer has handed over, and not what is said about it. */
   #noteMessage(item: unknown): void {
-    if (!isRecord(item) || item["type"] !== "agentMessage") return;
-    this.#message = String(item["text"]);
+    if (!isRecord(item)) return;
+    const { type, text, review } = item;
+    const isReview = this.#request.kind === "review";
+    if (type === (isReview ? "exitedReviewMode" : "agentMessage")) {
+      this.#message = String(isReview ? review : text);
+    }
   }
 
   #completed(turn: unknown): void {
     const { status, error } = isRecord(turn) ? turn : {};
     if (status === "completed") return this.#end("completed", null);
-    if (status === "interrupted") return this.#end(this.#intent ?? "cancelled", null);
+    if (status === "interrupted") return this.#interrupted();
     this.#end("failed", error ?? rpcErrorOf(new Error(`the turn ended as ${String(status)}`)));
+  }
+
+  #interrupted(): void {
+    if (this.#intent !== undefined) return this.#end(this.#intent, null);
+    const why = this.#options.endsBecause();
+    const by =
+      why === undefined ? "by a session that had joined it" : `because its broker ended: ${why}`;
+    this.#end("cancelled", { message: `it was interrupted ${by}` });
   }
 
   #end(outcome: Outcome, error: unknown): void {

@@ -1,14 +1,15 @@
 import { BrokerError } from "../base/errors.ts";
 import { trace } from "../base/trace.ts";
 import { BROKER_VERSION } from "../base/version.ts";
-import { journalPath, removeOldJobs } from "../jobs/job-directory.ts";
+import { journalPath, removeOldJobs, setDamagedAside } from "../jobs/job-directory.ts";
 import { newJobId } from "../jobs/job-id.ts";
 import { jobRequestIn } from "../jobs/job-request.ts";
 import { Journal } from "../jobs/journal.ts";
 import { removeIfThere } from "../os/atomic-file.ts";
 import { ensurePrivateDirectory } from "../os/private-directory.ts";
-import type { JobCancelled, JobStarted, RunningJob } from "../wire/job-protocol.ts";
+import type { JobAttached, JobCancelled, JobStarted, RunningJob } from "../wire/job-protocol.ts";
 import { JobRun } from "./job-run.ts";
+import type { Peer } from "./peer.ts";
 import type { Router } from "./router.ts";
 
 export interface JobsOptions {
@@ -16,7 +17,13 @@ export interface JobsOptions {
   readonly epoch: number;
   readonly instance: string;
   readonly router: Router;
+  /** The instances of brokers that may still run jobs. */
+  readonly living: () => ReadonlySet<string>;
   readonly codexVersion: () => string | null;
+  /** Why the broker ends, once it does. */
+  readonly endsBecause: () => string | undefined;
+  /** One has begun to begin, or has come to nothing. */
+  readonly onChange: () => void;
 }
 
 /** The jobs of this broker. What has ended stands in its journal, and nowhere else. */
@@ -28,6 +35,11 @@ export class Jobs {
     this.#options = options;
   }
 
+  /** Jobs without a turn yet: nobody else shows that there is something to do. */
+  get beginning(): number {
+    return this.running().filter(({ turnId }) => turnId === null).length;
+  }
+
   running(): RunningJob[] {
     return [...this.#running.values()].map((job) => job.status());
   }
@@ -35,7 +47,8 @@ export class Jobs {
   /** @throws BrokerError `invalidRequest` or `stateDirUnusable`, or why the turn did not begin. */
   async start(params: unknown): Promise<JobStarted> {
     const request = jobRequestIn(params);
-    const { directory, epoch, instance, router, codexVersion } = this.#options;
+    const { directory, epoch, instance, router, onChange } = this.#options;
+    const { codexVersion, endsBecause } = this.#options;
     ensurePrivateDirectory(directory);
     const id = newJobId();
     const file = journalPath(directory, id);
@@ -48,37 +61,74 @@ export class Jobs {
       version: BROKER_VERSION,
       request,
     });
-    const job = new JobRun(id, request, { journal, router, codex: codexVersion() });
+    const job = new JobRun(id, request, {
+      journal,
+      router,
+      codex: codexVersion(),
+      endsBecause,
+    });
     this.#running.set(id, job);
-    void job.ended.then(() => this.#ended(id));
-    try {
-      const started = await job.start();
-      trace("info", "job.started", { job: id, threadId: started.threadId });
-      return started;
-    } catch (error) {
-      // The one who asked is told, and nobody else has heard of it.
-      this.#running.delete(id);
-      removeIfThere(file);
-      throw error;
-    }
+    onChange();
+    job.ended.then(
+      () => this.#ended(id),
+      () => {
+        // The one who asked is told, and nobody else has heard of it.
+        this.#running.delete(id);
+        removeIfThere(file);
+        onChange();
+      },
+    );
+    const started = await job.start();
+    trace("info", "job.started", { job: id, threadId: started.threadId });
+    return started;
+  }
+
+  /**
+   * While the broker drains too: it is nothing new that begins.
+   *
+   * @throws BrokerError `invalidRequest` for a job that does not run here, or has no thread yet.
+   */
+  attach(id: string, peer: Peer): JobAttached {
+    const { threadId } = this.#runningJob(id).status();
+    if (threadId === null) throw new BrokerError("invalidRequest", `Job ${id} has not begun yet.`);
+    this.#options.router.attach(peer, threadId);
+    return { job: id, threadId };
   }
 
   /** @throws BrokerError `invalidRequest` for a job that does not run here. */
   async cancel(id: string): Promise<JobCancelled> {
-    const job = this.#running.get(id);
-    if (job === undefined) {
-      throw new BrokerError("invalidRequest", `No job ${id} runs in this broker.`, {
-        hint: "See `codex-broker jobs`.",
-      });
+    const { router } = this.#options;
+    const job = this.#runningJob(id);
+    const outcome = await job.cancel();
+    const { threadId } = job.status();
+    const others = router.turns().filter((turn) => turn.threadId !== threadId);
+    return { job: id, outcome, escalated: job.isStuck, otherTurns: others.length };
+  }
+
+  /** The thread's turn goes on though it was interrupted. */
+  stuck(threadId: string): void {
+    for (const job of this.#running.values()) {
+      if (job.status().threadId === threadId) job.stuck();
     }
-    return { job: id, outcome: await job.cancel() };
+  }
+
+  #runningJob(id: string): JobRun {
+    const job = this.#running.get(id);
+    if (job !== undefined) return job;
+    throw new BrokerError("invalidRequest", `No job ${id} runs in this broker.`, {
+      hint: "See `codex-broker jobs`.",
+    });
   }
 
   #ended(id: string): void {
     this.#running.delete(id);
     try {
-      const removed = removeOldJobs(this.#options.directory, Date.now());
+      const { directory, living } = this.#options;
+      const now = Date.now();
+      const removed = removeOldJobs(directory, { now, living: living() });
       if (removed.length > 0) trace("info", "jobs.removed", { jobs: removed });
+      const setAside = setDamagedAside(directory, now);
+      if (setAside.length > 0) trace("warn", "jobs.setAside", { files: setAside });
     } catch (error) {
       trace("warn", "jobs.notTidied", { error: String(error) });
     }

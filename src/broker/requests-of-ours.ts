@@ -20,7 +20,7 @@ export interface BrokerFacade {
   turns(): TurnStatusEntry[];
   stop(force: boolean): { state: BrokerState; turns: number };
   unqueue(from: Peer, params: UnqueueParams): number;
-  readonly jobs: Pick<Jobs, "running" | "start" | "cancel">;
+  readonly jobs: Pick<Jobs, "running" | "start" | "attach" | "cancel">;
 }
 
 type Method = keyof BrokerRequests;
@@ -41,6 +41,7 @@ const handlers: Handlers = {
     await broker.started;
     return await broker.jobs.start(params);
   },
+  "broker/job/attach": (broker, params, from) => broker.jobs.attach(jobIn(params), from),
   "broker/job/cancel": (broker, params) => broker.jobs.cancel(jobIn(params)),
   "broker/stop": (broker, params) => broker.stop(isRecord(params) && params["force"] === true),
   "broker/unqueue": (broker, params, from) => ({
@@ -79,5 +80,5 @@ function unqueueParams(params: unknown): UnqueueParams {
 function jobIn(params: unknown): string {
   const job = isRecord(params) ? params["job"] : undefined;
   if (typeof job === "string") return job;
-  throw new BrokerError("invalidRequest", "broker/job/cancel names a job.");
+  throw new BrokerError("invalidRequest", "A job has to be named.");
 }

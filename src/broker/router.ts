@@ -33,6 +33,7 @@ import {
 import { Greetings } from "./greetings.ts";
 import { OpenHandles, ownerOfHandle, withUpstreamHandles } from "./handles.ts";
 import { askOlderTurn, reachesIntoTurn, threadHeldElsewhere, WriterWait } from "./elsewhere.ts";
+import { InterruptedTurns } from "./interrupted-turns.ts";
 import { Hearing } from "./hearing.ts";
 import type { Peer } from "./peer.ts";
 import { Reconciliation } from "./reconciliation.ts";
@@ -68,6 +69,8 @@ export interface RouterOptions {
   readonly onThreadEvent: (frame: NotificationFrame, threadId: string) => void;
   /** Called for a turn whose end nobody will hear of. */
   readonly onTurnLost: () => void;
+  /** Called for a turn that goes on though it was interrupted: only with the app-server it ends. */
+  readonly onTurnStuck: (threadId: string) => void;
   /** Called when a turn has started a process of its own. */
   readonly onCommandStarted: () => void;
   /** Called when the app-server owes no answer any more. */
@@ -90,6 +93,14 @@ export class Router {
   readonly #doubts = new TurnDoubts<Peer>({
     ask: (method, params, limitMs) => this.upstream.request(method, params, limitMs),
     onOver: (turn, ended) => this.#endWasLost(turn, ended),
+  });
+  readonly #interrupted = new InterruptedTurns<Peer>({
+    again: (turn) => this.#abandon(turn),
+    onStuck: (turn) => {
+      turn.givenUp = true;
+      this.#options.onTurnStuck(turn.threadId);
+      this.#options.onTurnsChanged();
+    },
   });
   /** The turns whose end was told from Codex's history, by thread: it is not told again. */
   readonly #endTold = new Map<string, string>();
@@ -161,6 +172,11 @@ export class Router {
     return this.#turns.size;
   }
 
+  /** The turns that a broker waits for before it ends. */
+  get awaitedTurnCount(): number {
+    return [...this.#turns.all()].filter(({ givenUp }) => !givenUp).length;
+  }
+
   threadsOf(peer: Peer): number {
     return this.#threads.subscribedTo(peer).length;
   }
@@ -206,6 +222,12 @@ export class Router {
     this.#releaseUnused();
   }
 
+  /** The session hears a thread that is loaded here: first what was told of its turn, then the rest. */
+  attach(peer: Peer, threadId: string): void {
+    this.#hearing.join(peer, threadId)();
+    this.#questions.joined(peer, (each) => this.#hearing.hears(peer, each));
+  }
+
   request(peer: Peer, original: RequestFrame): void {
     const taken = takeBusyWish(original);
     if (BrokerError.is(taken)) return refuse(peer, original, taken);
@@ -248,6 +270,7 @@ export class Router {
     this.#questions.clear();
     this.#queue.refuse(cause);
     this.#doubts.clear();
+    this.#interrupted.clear();
     clearInterval(this.#upkeep);
     for (const turn of this.#turns.all()) this.#tellLost(turn, cause);
     for (const turn of this.#turns.all()) this.#turns.end(turn.threadId);
@@ -273,7 +296,12 @@ export class Router {
       if (!reachesIntoTurn(frame)) return forward();
       return void this.#reachOlderTurn(peer, frame, threadId, forward);
     }
-    if (frame.method === "turn/interrupt") return this.#onceInterruptible(running, forward);
+    if (frame.method === "turn/interrupt") {
+      return this.#onceInterruptible(running, () => {
+        this.#interrupted.interrupted(running);
+        this.#forward(peer, withActiveId(frame, running), frame, wish);
+      });
+    }
     if (!startsTurn(frame)) return forward();
     if (wish.waitMs === undefined) {
       const queued = this.#queue.lengthOf(threadId);
@@ -422,6 +450,7 @@ export class Router {
     const turn = this.#turns.end(threadId);
     if (turn === undefined) return;
     this.#doubts.settled(turn);
+    this.#interrupted.ended(turn);
     this.#hearing.turnEnded(threadId);
     this.#queue.beginNext(threadId);
     this.#releaseUnused();
@@ -461,8 +490,10 @@ export class Router {
 
   #abandon(turn: Turn<Peer>): void {
     this.#onceInterruptible(turn, () => {
-      const params = { threadId: turn.threadId, turnId: turn.id };
-      if (turn.id !== undefined) this.#askQuietly("turn/interrupt", params, INTERRUPT_LIMIT_MS);
+      this.#interrupted.interrupted(turn);
+      const turnId = turn.activeId ?? turn.id;
+      const params = { threadId: turn.threadId, turnId };
+      if (turnId !== undefined) this.#askQuietly("turn/interrupt", params, INTERRUPT_LIMIT_MS);
     });
   }
 
@@ -532,8 +563,25 @@ export class Router {
     if (threadId === undefined) return this.#global(frame);
     if (frame.method === "turn/completed" && this.#wasTold(frame, threadId)) return;
     this.#observe(frame, threadId);
-    this.#hearing.tell(threadId, frame);
+    const adopted = this.#hearing.tell(threadId, frame, this.#servedBy(frame, threadId));
+    for (const each of adopted) this.#askParents(each);
     this.#afterwards(frame, threadId);
+  }
+
+  /** The thread whose running turn the one that starts here works for. */
+  #servedBy(frame: NotificationFrame, threadId: string): string | undefined {
+    if (frame.method !== "turn/started") return undefined;
+    const rootId = rootOfNotification(frame);
+    if (rootId === undefined) return undefined;
+    const root = [...this.#turns.all()].find(({ id }) => id === rootId);
+    return root?.threadId === threadId ? undefined : root?.threadId;
+  }
+
+  /** What a sub-agent has asked before anybody knew whom it works for. */
+  #askParents(threadId: string): void {
+    for (const peer of this.#mayAnswer(threadId)) {
+      this.#questions.joined(peer, (each) => each === threadId);
+    }
   }
 
   #wasTold(frame: NotificationFrame, threadId: string): boolean {
@@ -568,11 +616,13 @@ export class Router {
     // One turn at a time runs on a thread: the end of the one before was lost.
     if (running !== undefined && isAnother(running, turnId) && running.id !== rootId) {
       this.#turns.end(threadId);
+      this.#interrupted.ended(running);
       void this.#doubts.overtaken(running);
     }
     const turn = this.#turns.get(threadId) ?? this.#turns.begin(threadId, undefined);
     turn.id ??= turnId;
     turn.rootId ??= rootId;
+    turn.activeId = turnId;
     this.#turns.hasBegun(turn);
     this.#options.onTurnsChanged();
   }
@@ -596,6 +646,14 @@ export class Router {
 
 function isAnother(turn: Turn<Peer>, id: string | undefined): boolean {
   return turn.id !== undefined && id !== undefined && turn.id !== id && turn.rootId !== id;
+}
+
+/** An interrupt under the name that the app-server expects, whichever of its names it was given. */
+function withActiveId(frame: RequestFrame, turn: Turn<Peer>): RequestFrame {
+  const params = isRecord(frame.params) ? frame.params : {};
+  const named = params["turnId"];
+  if (turn.activeId === undefined || (named !== turn.id && named !== turn.rootId)) return frame;
+  return withParams(frame, { ...params, turnId: turn.activeId });
 }
 
 function refuse(peer: Peer, { id }: RequestFrame, error: BrokerError): void {

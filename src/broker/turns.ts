@@ -6,10 +6,14 @@ export interface Turn<S> {
   id: string | undefined;
   /** The turn that it serves, whose end is its own: a review answers with the one and starts the other. */
   rootId: string | undefined;
+  /** What the app-server knows the running turn by: of a review, not the id that it was answered with. */
+  activeId: string | undefined;
   /** Who started it; undefined when that session has gone or nobody did. */
   owner: S | undefined;
   /** The app-server has said that it began. Before that it refuses to interrupt it. */
   begun: boolean;
+  /** It does not end, whatever it is told: nobody waits for it any more. */
+  givenUp: boolean;
   /** What waits for the beginning, or for the end if that comes first. */
   readonly onceBegun: Array<() => void>;
   readonly startedAt: number;
@@ -38,8 +42,10 @@ export class Turns<S extends object> {
       threadId,
       id: undefined,
       rootId: undefined,
+      activeId: undefined,
       owner,
       begun: false,
+      givenUp: false,
       onceBegun: [],
       startedAt: now,
       lastEventAt: now,

@@ -84,8 +84,14 @@ export const doctorOptions = {
 } as const;
 export const jobsOptions = {
   ...scopeOptions,
-  all: { help: "list the older ones too" },
-  timeout: { value: "SECONDS", help: "how long to wait (default: until it has ended)" },
+  all: { help: "list or clean: of all workspaces, the older ones too" },
+  follow: { short: "f", help: "logs: go on until the job has ended" },
+  from: { value: "N", help: "logs, attach: the first entry of the journal to tell (default: 1)" },
+  attach: { help: "resume: stay and watch, as attach does" },
+  timeout: {
+    value: "SECONDS",
+    help: "wait, cancel: how long to wait (default: to the end, or 60)",
+  },
   ...jsonOption,
 } as const;
 export const psOptions = { ...jsonOption } as const;
@@ -138,20 +144,29 @@ export const commands = [
     summary: "what runs in the background, and what came of it",
     about:
       "Jobs are turns that belong to the broker: they go on when whoever started them has gone. A job is named by " +
-      "its id or the beginning of it; without one, the newest that fits is meant.",
+      "its id or the beginning of it; without one, the newest that fits is meant, and named.",
     operands: [
       {
         name: "what",
-        choices: ["list", "show", "result", "wait", "attach", "cancel", "clean"],
-        help: "list (default), show, result, wait, attach, cancel or clean",
+        choices: ["list", "show", "result", "wait", "logs", "attach", "cancel", "resume", "clean"],
+        help: "list (default), show, result, wait, logs, attach, cancel, resume or clean",
       },
-      { name: "job", help: "its id, or the beginning of it" },
+      {
+        name: "job",
+        many: true,
+        help: "its id, or the beginning of it; to resume, a prompt after it",
+      },
     ],
     options: jobsOptions,
     examples: [
       { line: "codex-broker jobs", does: "running and recent ones of this workspace" },
       { line: "codex-broker jobs wait", does: "the final message of the newest, when it is there" },
+      {
+        line: "codex-broker jobs attach k3f",
+        does: "what it does, live; Ctrl-C leaves it running",
+      },
       { line: "codex-broker jobs cancel k3f", does: "ends it, and says so when it has ended" },
+      { line: "codex-broker jobs resume k3f and now in French", does: "goes on with its thread" },
     ],
     load: () => import("./commands/jobs.ts"),
   }),

@@ -9,7 +9,7 @@ import type { BrokerRequests, BrokerStatus, Draining } from "../wire/broker-prot
 import type { Connection, RequestOptions } from "../wire/connection.ts";
 import { isRecord } from "../wire/messages.ts";
 import type { Inbox, NotificationListener, QuestionHandler } from "./inbox.ts";
-import type { Policy } from "./policy.ts";
+import type { Policy } from "../wire/policy.ts";
 import type { OpenWork } from "./open-work.ts";
 import { TurnRun, type JoinOptions, type TurnOptions } from "./turn.ts";
 

@@ -10,7 +10,7 @@ import { AskedQuestions } from "./asked-questions.ts";
 import { BrokerClient, type Opened } from "./broker-client.ts";
 import { Inbox } from "./inbox.ts";
 import { openHealthy } from "./open.ts";
-import type { Policy } from "./policy.ts";
+import type { Policy } from "../wire/policy.ts";
 import { OpenWork } from "./open-work.ts";
 
 const DEFAULT_START_TIMEOUT_MS = 60_000;

@@ -1,7 +1,8 @@
 import { setImmediate } from "node:timers/promises";
 import type { v2 } from "../app-server/generated/index.ts";
 import { isRecord, notHandled, RpcError } from "../wire/messages.ts";
-import { ItemsInProgress } from "./items-in-progress.ts";
+import { ItemsInProgress } from "../policy/items-in-progress.ts";
+import { subAgentsIn } from "../wire/sub-agents.ts";
 
 export type NotificationListener = (method: string, params: unknown) => void;
 
@@ -71,7 +72,7 @@ export class Inbox {
 
   notification(method: string, params: unknown): void {
     this.#items.observe(method, params);
-    this.#noteSubAgent(method, params);
+    this.#noteSubAgents(method, params);
     for (const listener of this.#listeners) listener(method, params);
   }
 
@@ -97,12 +98,11 @@ export class Inbox {
     throw new RpcError(notHandled(method));
   }
 
-  #noteSubAgent(method: string, params: unknown): void {
-    if (!isRecord(params)) return;
-    if (method === "thread/closed") this.#parents.delete(params["threadId"]);
-    const thread = method === "thread/started" ? params["thread"] : undefined;
-    if (isRecord(thread) && typeof thread["parentThreadId"] === "string") {
-      this.#parents.set(thread["id"], thread["parentThreadId"]);
+  #noteSubAgents(method: string, params: unknown): void {
+    if (method === "thread/closed" && isRecord(params)) this.#parents.delete(params["threadId"]);
+    for (const { threadId, parentId } of subAgentsIn(method, params)) {
+      // Two that were said to work for each other would have no end.
+      if (!this.isSubAgentOf(parentId, threadId)) this.#parents.set(threadId, parentId);
     }
   }
 }

@@ -4,6 +4,7 @@ import { BROKER_VERSION } from "../base/version.ts";
 import { jobsDirectory, readJob, readJobs, type JobReading } from "../jobs/job-directory.ts";
 import type { Job } from "../jobs/job.ts";
 import { makeContact, type Introduction } from "../lifecycle/contact.ts";
+import { ofAnotherBoot } from "../lifecycle/departed.ts";
 import { readEpoch, type ServingRecord } from "../lifecycle/epoch-file.ts";
 import { olderBrokers } from "../lifecycle/older-brokers.ts";
 import type { BrokerRequests } from "../wire/broker-protocol.ts";
@@ -18,8 +19,10 @@ interface Read {
   readonly job: Job;
 }
 
-/** A job, and what can be said of it now. */
-export type JobView =
+/** A job, where it is kept, and what can be said of it now. */
+export type JobView = { readonly scopeDir: string } & State;
+
+type State =
   | (Read & { readonly state: Exclude<Outcome, "lost"> })
   | (Read & { readonly state: "running"; readonly broker: ServingRecord })
   | (Read & { readonly state: "lost"; readonly why: string })
@@ -34,7 +37,20 @@ export type JobState = JobView["state"];
  * file alone never makes a job "running".
  */
 export async function viewJobs(scopeDir: string): Promise<JobView[]> {
-  const readings = readJobs(jobsDirectory(scopeDir));
+  return await viewsOf(scopeDir, readJobs(jobsDirectory(scopeDir)));
+}
+
+/** Undefined when there is no such job. */
+export async function viewJob(scopeDir: string, id: string): Promise<JobView | undefined> {
+  const reading = readJob(jobsDirectory(scopeDir), id);
+  return reading && (await viewsOf(scopeDir, [reading]))[0];
+}
+
+async function viewsOf(scopeDir: string, readings: readonly JobReading[]): Promise<JobView[]> {
+  return (await statesOf(scopeDir, readings)).map((state) => ({ ...state, scopeDir }));
+}
+
+async function statesOf(scopeDir: string, readings: readonly JobReading[]): Promise<State[]> {
   const open = readings.filter((one) => one.state === "read" && one.job.end === null);
   const brokers = open.length === 0 ? [] : olderBrokers(scopeDir, Number.POSITIVE_INFINITY);
   const running = new Map<ServingRecord, ReadonlySet<string> | undefined>();
@@ -59,7 +75,7 @@ export async function viewJobs(scopeDir: string): Promise<JobView[]> {
   });
 }
 
-function settled(reading: JobReading): JobView {
+function settled(reading: JobReading): State {
   if (reading.state === "unreadable") return reading;
   const { id, job } = reading;
   if (job.end === null) {
@@ -72,7 +88,7 @@ function settled(reading: JobReading): JobView {
 }
 
 /** Between the reading and the asking it may have ended. */
-function afterwards(scopeDir: string, before: JobReading): JobView {
+function afterwards(scopeDir: string, before: JobReading): State {
   return settled(readJob(jobsDirectory(scopeDir), before.id) ?? before);
 }
 
@@ -97,8 +113,12 @@ async function jobsOf(record: ServingRecord): Promise<ReadonlySet<string> | unde
 function endOf(scopeDir: string, { epoch, instance }: Job): string {
   const reading = readEpoch(scopeDir, epoch);
   const record = reading?.state === "read" ? reading.record : undefined;
-  return record?.state === "ended" && record.instance === instance
-    ? `its broker ended: ${record.reason.replace(/\.$/, "")}`
+  if (record?.state === "ended" && record.instance === instance) {
+    return `its broker ended: ${record.reason.replace(/\.$/, "")}`;
+  }
+  const restarted = record?.state === "serving" && ofAnotherBoot(record.broker);
+  return restarted
+    ? `the machine was restarted, and its broker (epoch ${epoch}) ended with it`
     : `its broker (epoch ${epoch}) is gone`;
 }
 

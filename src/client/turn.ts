@@ -10,7 +10,8 @@ import { EventQueue } from "./event-queue.ts";
 import type { Inbox, Place, QuestionContext, QuestionHandler } from "./inbox.ts";
 import { OwnEvents } from "./own-events.ts";
 import { StallWatch } from "./stall-watch.ts";
-import { answerByPolicy, approvalPolicyThatAsks, type Policy } from "./policy.ts";
+import { answerByPolicy, approvalPolicyThatAsks } from "../policy/policy.ts";
+import type { Policy } from "../wire/policy.ts";
 import { toTurnEvent, type TurnEvent } from "./turn-event.ts";
 
 /** Brokers may be replaced again and again while a turn begins, but not for ever. */

@@ -35,6 +35,13 @@ interface Item {
   readonly item: unknown;
 }
 
+/** Something that Codex asked for, and that the request's policy allows. */
+interface Allowed {
+  readonly type: "allowed";
+  readonly method: string;
+  readonly params: unknown;
+}
+
 interface Usage {
   readonly type: "usage";
   readonly usage: unknown;
@@ -50,7 +57,7 @@ interface Ended {
 }
 
 /** One line of a journal. */
-export type JobEntry = (Created | Started | Item | Usage | Ended) & {
+export type JobEntry = (Created | Started | Item | Allowed | Usage | Ended) & {
   /** ISO 8601. */
   readonly at: string;
 };
@@ -84,6 +91,7 @@ const schema = v.variant("type", [
     }),
   }),
   v.object({ type: v.literal("item"), at: v.string(), item: v.unknown() }),
+  v.object({ type: v.literal("allowed"), at: v.string(), method: v.string(), params: v.unknown() }),
   v.object({ type: v.literal("usage"), at: v.string(), usage: v.unknown() }),
   v.object({
     type: v.literal("ended"),

@@ -1,5 +1,6 @@
 import { closeSync, fsyncSync, openSync, writeSync } from "node:fs";
 import { trace } from "../base/trace.ts";
+import { removeIfThere } from "../os/atomic-file.ts";
 import { unusable } from "../os/private-directory.ts";
 import { encodeEntry, type JobEntry } from "./job-entry.ts";
 
@@ -10,6 +11,8 @@ const MILESTONES = new Set<JobEntry["type"]>(["created", "started", "ended"]);
 export class Journal {
   readonly #path: string;
   readonly #descriptor: number;
+  /** A line was begun and could not be finished. */
+  #torn = false;
 
   /** @throws BrokerError `stateDirUnusable`; nothing is left then. */
   constructor(path: string, created: JobEntry & { readonly type: "created" }) {
@@ -23,6 +26,7 @@ export class Journal {
       this.#write(created);
     } catch (cause) {
       this.close();
+      removeIfThere(path);
       throw unusable(path, cause);
     }
   }
@@ -42,8 +46,11 @@ export class Journal {
   }
 
   #write(entry: JobEntry): void {
-    const line = Buffer.from(encodeEntry(entry));
-    for (let at = 0; at < line.length;) at += writeSync(this.#descriptor, line, at);
+    const line = Buffer.from(`${this.#torn ? "\n" : ""}${encodeEntry(entry)}`);
+    for (let at = 0; at < line.length;) {
+      at += writeSync(this.#descriptor, line, at);
+      this.#torn = at < line.length;
+    }
     if (MILESTONES.has(entry.type)) fsyncSync(this.#descriptor);
   }
 }

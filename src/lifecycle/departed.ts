@@ -84,7 +84,7 @@ export function bury(
 }
 
 /** Nothing of another boot runs any more, whether it is named or not. */
-function ofAnotherBoot({ hostId, bootId }: ProcessIdentity): boolean {
+export function ofAnotherBoot({ hostId, bootId }: ProcessIdentity): boolean {
   const here = ownIdentity();
   return hostId === here.hostId && bootId !== null && bootId !== here.bootId;
 }

@@ -2,7 +2,8 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import type { BrokerErrorJson, ErrorKind } from "../base/errors.ts";
 import type {
   JobCancelled,
-  JobCancelParams,
+  JobAttached,
+  JobNamed,
   JobStarted,
   JobStartParams,
   RunningJob,
@@ -193,7 +194,9 @@ export interface BrokerRequests {
   "broker/turns": { params: Record<string, never>; result: { turns: readonly TurnStatusEntry[] } };
   "broker/jobs": { params: Record<string, never>; result: { jobs: readonly RunningJob[] } };
   "broker/job/start": { params: JobStartParams; result: JobStarted };
-  "broker/job/cancel": { params: JobCancelParams; result: JobCancelled };
+  /** From then on the session hears the job, and may answer its questions. */
+  "broker/job/attach": { params: JobNamed; result: JobAttached };
+  "broker/job/cancel": { params: JobNamed; result: JobCancelled };
   "broker/stop": { params: BrokerStopParams; result: { state: BrokerState; turns: number } };
   /** What was waiting is answered with `turnInterrupted`. */
   "broker/unqueue": { params: UnqueueParams; result: { unqueued: number } };

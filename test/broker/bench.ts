@@ -50,6 +50,7 @@ export class Bench {
     onTurnsChanged: () => void (this.calls.turnsChanged += 1),
     onThreadEvent: () => {},
     onTurnLost: () => {},
+    onTurnStuck: () => {},
     onCommandStarted: () => void (this.calls.commandStarted += 1),
     onAllAnswered: () => void (this.calls.allAnswered += 1),
     onSilence: () => void (this.calls.silence += 1),

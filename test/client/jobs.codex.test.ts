@@ -1,35 +1,20 @@
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { viewJobs, type JobView } from "../../src/client/job-list.ts";
+import { viewJobs } from "../../src/client/job-list.ts";
+import { continuationOf } from "../../src/cli/jobs/resume.ts";
+import { epochPath } from "../../src/lifecycle/epoch-file.ts";
 import type { BrokerClient } from "../../src/index.ts";
-import { resolveScope } from "../../src/lifecycle/scope.ts";
 import { eventually } from "../support/eventually.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { livingBrokers } from "../support/stop-brokers.ts";
-import { makeWorld, type World } from "../support/world.ts";
+import { makeWorld } from "../support/world.ts";
+import { jobView, scopeDir, untilState } from "./job-states.ts";
 
 guardAgainstLeaks();
 
-function scopeDir({ workspace, env }: World): string {
-  return resolveScope({ cwd: workspace, env }).directory;
-}
-
-async function view(world: World, id: string): Promise<JobView | undefined> {
-  return (await viewJobs(scopeDir(world))).find((one) => one.id === id);
-}
-
 async function startJob(client: BrokerClient, prompt: string): Promise<string> {
   return (await client.request("broker/job/start", { prompt })).job;
-}
-
-async function untilState(world: World, id: string, state: JobView["state"]): Promise<JobView> {
-  let last: JobView | undefined;
-  await eventually(async () => {
-    last = await view(world, id);
-    return last?.state === state;
-  }, `job ${id} is ${state}`);
-  return last!;
 }
 
 describe("a job", () => {
@@ -38,9 +23,21 @@ describe("a job", () => {
     const client = await world.connect();
     const id = await startJob(client, "slow: 20x50ms tick ;; say: the result");
     client.close();
-    expect((await view(world, id))?.state).toBe("running");
+    expect((await jobView(world, id))?.state).toBe("running");
     const ended = await untilState(world, id, "completed");
     expect(ended).toMatchObject({ job: { end: { message: "the result" } } });
+  });
+
+  test("F28: of a client that died before it was told so begins all the same", async () => {
+    await using world = await makeWorld();
+    const client = await world.connect();
+    client.request("broker/job/start", { prompt: "say: begun" }).catch(() => {});
+    await eventually(() => existsSync(join(scopeDir(world), "jobs")), "it was asked for");
+    client.close();
+    await eventually(async () => {
+      const [one] = await viewJobs(scopeDir(world));
+      return one?.state === "completed" && one.job.end?.message === "begun";
+    }, "the job has completed");
   });
 
   test("F60: has on record what was asked, what became of it, and where", async () => {
@@ -64,7 +61,7 @@ describe("a job", () => {
     const id = await startJob(client, "slow: 30x50ms tick ;; say: not cut");
     client.close();
     (await world.connect({ replace: true })).close();
-    expect((await view(world, id))?.state).toBe("running");
+    expect((await jobView(world, id))?.state).toBe("running");
     expect(await untilState(world, id, "completed")).toMatchObject({
       job: { end: { message: "not cut" } },
     });
@@ -98,16 +95,49 @@ describe("a job", () => {
     });
   });
 
+  test("F54: is lost when the machine was restarted, says so, and its thread can be continued", async () => {
+    await using world = await makeWorld();
+    const client = await world.connect();
+    const id = await startJob(client, "hold");
+    await eventually(() => world.model.requests.total > 0, "the model was asked");
+    const { pid } = await client.status();
+    process.kill(pid, "SIGKILL");
+    await client.closed;
+    const file = epochPath(scopeDir(world), 1);
+    const record = JSON.parse(readFileSync(file, "utf8")) as { broker: object; appServer: object };
+    const bootId = "00000000-0000-4000-8000-000000000000";
+    Object.assign(record.broker, { bootId });
+    Object.assign(record.appServer, { bootId });
+    writeFileSync(file, JSON.stringify(record));
+    const lost = await untilState(world, id, "lost");
+    expect(lost).toMatchObject({ why: expect.stringContaining("was restarted") as string });
+    await using next = await world.connect();
+    const { job } = await next.request("broker/job/start", continuationOf(lost, "say: on we go"));
+    expect(await untilState(world, job, "completed")).toMatchObject({
+      job: { threadId: lost.state === "lost" ? lost.job.threadId : "" },
+    });
+  });
+
   test("F62 F64: cancelled is said when the turn has ended, and the job knows who ended it", async () => {
     await using world = await makeWorld();
     await using client = await world.connect();
     const job = await startJob(client, "shell: sleep 60");
-    expect(await client.request("broker/job/cancel", { job })).toEqual({
+    expect(await client.request("broker/job/cancel", { job })).toMatchObject({
       job,
       outcome: "cancelled",
     });
-    expect((await view(world, job))?.state).toBe("cancelled");
+    expect((await jobView(world, job))?.state).toBe("cancelled");
     expect((await client.request("broker/turns", {})).turns).toEqual([]);
+  });
+
+  test("F101: that was interrupted with its broker says so", async () => {
+    await using world = await makeWorld();
+    await using client = await world.connect();
+    const id = await startJob(client, "hold");
+    await client.request("broker/stop", { force: true });
+    expect(await untilState(world, id, "cancelled")).toMatchObject({
+      job: { end: { error: { message: expect.stringContaining("stopped by force") as string } } },
+    });
   });
 
   test("is ended by its own time limit", async () => {
@@ -128,28 +158,4 @@ describe("a job", () => {
     });
     expect(readdirSync(join(scopeDir(world), "jobs"))).toEqual([]);
   });
-
-  test(
-    "F55: two hundred, started by twenty clients at once: none is lost, none doubled",
-    { timeout: 120_000 },
-    async () => {
-      await using world = await makeWorld();
-      const clients = await Promise.all(Array.from({ length: 20 }, () => world.connect()));
-      const started = await Promise.all(
-        clients.flatMap((client, c) =>
-          Array.from({ length: 10 }, (_, i) => startJob(client, `say: ${c}/${i}`)),
-        ),
-      );
-      for (const client of clients) client.close();
-      await eventually(
-        async () => (await viewJobs(scopeDir(world))).every(({ state }) => state === "completed"),
-        "all have completed",
-        90_000,
-      );
-      const views = await viewJobs(scopeDir(world));
-      expect(new Set(views.map(({ id }) => id))).toEqual(new Set(started));
-      const messages = views.map((one) => ("job" in one ? one.job.end?.message : undefined));
-      expect(new Set(messages).size).toBe(200);
-    },
-  );
 });

@@ -1,6 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { deferred } from "../../src/base/deferred.ts";
+import { RawSession } from "../broker/raw-session.ts";
 import { eventually } from "../support/eventually.ts";
+import { makeFakeCodex } from "../support/fake-codex.ts";
+import { at } from "../support/json.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { livingBrokers } from "../support/stop-brokers.ts";
 import { makeWorld, type World } from "../support/world.ts";
@@ -72,6 +75,21 @@ describe("a client whose broker is replaced", () => {
       input: [{ type: "text", text: "say: here", text_elements: [] }],
     });
     expect(next.turn.id).not.toBe("");
+    await eventually(() => livingBrokers(world.stateDir).length === 1, "the older broker ends");
+  });
+
+  test("F22 F46: what was asked before is answered, however slowly, and not lost with the older broker", async () => {
+    await using fake = await makeFakeCodex({ delayMs: { "account/read": 4_000 } });
+    await using world = await makeWorld({ codex: fake.command, env: fake.env });
+    await using client = await world.connect();
+    await using plain = await RawSession.initialized(client.record.endpoint);
+    plain.send({ id: "slow", method: "account/read", params: {} });
+    await eventually(
+      async () => (await fake.received()).some((each) => at(each, "method") === "account/read"),
+      "it has reached the app-server",
+    );
+    await rotate(world);
+    expect((await plain.next(({ id }) => id === "slow")).error).toBeUndefined();
     await eventually(() => livingBrokers(world.stateDir).length === 1, "the older broker ends");
   });
 

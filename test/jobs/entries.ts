@@ -1,13 +1,17 @@
 import type { JobEntry } from "../../src/jobs/job-entry.ts";
 
 const request = {
+  kind: "turn" as const,
+  title: null,
   prompt: "say: ä 🙂",
+  target: null,
   threadId: null,
   cwd: "/work",
   model: null,
   effort: null,
   sandbox: null,
   approvalPolicy: null,
+  policy: null,
   outputSchema: null,
   timeoutMs: null,
 };

@@ -68,7 +68,8 @@ export const importTable: readonly Row[] = [
       { folder: "app-server", only: ["locate.ts", "codex-version.ts"] },
     ],
   },
-  { from: "jobs", may: ["base", "wire", "os"] },
+  { from: "policy", may: ["base", "wire", generatedTypes] },
+  { from: "jobs", may: ["base", "wire", "os", "policy"] },
   {
     from: "broker",
     may: [
@@ -76,6 +77,7 @@ export const importTable: readonly Row[] = [
       "wire",
       "os",
       "app-server",
+      "policy",
       "jobs",
       {
         folder: "lifecycle",
@@ -91,7 +93,7 @@ export const importTable: readonly Row[] = [
       },
     ],
   },
-  { from: "client", may: ["base", "wire", "lifecycle", "jobs", generatedTypes] },
+  { from: "client", may: ["base", "wire", "lifecycle", "policy", "jobs", generatedTypes] },
   {
     from: "cli",
     may: [
@@ -99,6 +101,7 @@ export const importTable: readonly Row[] = [
       "wire",
       "os",
       "lifecycle",
+      "policy",
       "jobs",
       "client",
       "doctor",
@@ -106,7 +109,10 @@ export const importTable: readonly Row[] = [
       generatedTypes,
     ],
   },
-  { from: "index.ts", may: ["base", "wire", "lifecycle", "jobs", "client", generatedTypes] },
+  {
+    from: "index.ts",
+    may: ["base", "wire", "lifecycle", "policy", "jobs", "client", generatedTypes],
+  },
 ];
 
 /** Refused everywhere in `src`. */

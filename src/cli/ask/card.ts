@@ -1,5 +1,5 @@
 import type { v2 } from "../../app-server/generated/index.ts";
-import { isSystemShell } from "../../client/plain-words.ts";
+import { isSystemShell } from "../../policy/plain-words.ts";
 import { decliningAnswer } from "../../wire/declining-answers.ts";
 import { isRecord } from "../../wire/messages.ts";
 import { withoutShell } from "../run/work.ts";

@@ -1,61 +1,71 @@
 import { BrokerError, EXIT, type ExitCode } from "../../base/errors.ts";
 import { connectBroker } from "../../client/connect.ts";
-import { viewJobs, type JobView } from "../../client/job-list.ts";
-import { jobsDirectory, removeOldJobs } from "../../jobs/job-directory.ts";
+import { viewJob, type JobView } from "../../client/job-list.ts";
+import {
+  scopesOfUser,
+  scopesOfWorkspace,
+  viewJobsOf,
+  workspaceOf,
+} from "../../client/job-places.ts";
+import { jobsDirectory, listSetAside } from "../../jobs/job-directory.ts";
+import { looksLikeJobId } from "../../jobs/job-id.ts";
 import { resolveScope, type Scope } from "../../lifecycle/scope.ts";
 import type { jobsOptions } from "../commands.ts";
-import { cancelJob } from "../jobs/reach.ts";
-import { failureOfJob, jobJson } from "../jobs/job-facts.ts";
+import { attach } from "../jobs/attach.ts";
+import { cancelJob } from "../jobs/cancel.ts";
+import { cleanJobs } from "../jobs/clean.ts";
+import { jobJson, tellResult, titleOf } from "../jobs/job-facts.ts";
 import { printJobs } from "../jobs/list.ts";
+import { printJournal } from "../jobs/logs.ts";
+import { resumeJob } from "../jobs/resume.ts";
 import { printJob } from "../jobs/show.ts";
 import { untilEnded } from "../jobs/wait.ts";
 import { whichJob } from "../jobs/which-job.ts";
 import type { Given } from "../line/given.ts";
-import { counted } from "../output/amounts.ts";
-import { printFailure } from "../output/failure.ts";
 import { err, out } from "../output/output.ts";
-import { PlainReporter } from "../run/plain-reporter.ts";
+import { printableLine } from "../output/printable.ts";
+import { requireLogin } from "../run/login.ts";
 import { clientInfo, wantedScope } from "../workspace/wanted.ts";
 
 type Arguments = Given<typeof jobsOptions>;
-type Verb = (given: Arguments, scope: Scope, id: string | undefined) => Promise<ExitCode>;
+type Verb = (given: Arguments, scope: Scope, operands: readonly string[]) => Promise<ExitCode>;
 
 export async function execute(given: Arguments): Promise<ExitCode> {
-  const [verb = "list", id] = given.operands;
+  const [verb = "list", ...operands] = given.operands;
   const act = Object.hasOwn(verbs, verb) ? verbs[verb] : undefined;
   if (act === undefined) {
     throw new BrokerError("usage", `There is no \`jobs ${verb}\`.`, {
       hint: `There are ${Object.keys(verbs).join(", ")}; see \`codex-broker jobs --help\`.`,
     });
   }
-  return await act(given, resolveScope(wantedScope(given)), id);
+  return await act(given, resolveScope(wantedScope(given)), operands);
 }
 
 const verbs: Readonly<Record<string, Verb>> = {
-  async list(given, { directory }) {
-    const views = await viewJobs(directory);
-    if (given.has("json")) out.json({ jobs: views.map(jobJson) });
-    else printJobs(views, given.has("all"), out);
+  async list(given, scope) {
+    const scopeDirs = wantedScopes(given, scope);
+    const views = await viewJobsOf(scopeDirs);
+    const setAside = scopeDirs.flatMap((each) => listSetAside(jobsDirectory(each)));
+    if (given.has("json")) out.json({ jobs: views.map(jobJson), setAside });
+    else printJobs(views, setAside, given.has("all"), out);
     return EXIT.ok;
   },
 
-  async show(given, { directory }, id) {
-    const view = whichJob(await viewJobs(directory), id);
+  async show(given, scope, operands) {
+    const view = await pick(scope, only(operands));
     if (given.has("json")) out.json(jobJson(view));
     else printJob(view, out);
     return EXIT.ok;
   },
 
-  async result(given, { directory }, id) {
-    const view = whichJob(await viewJobs(directory), id, hasEnded);
-    return tellResult(given, view);
+  async result(given, scope, operands) {
+    return tellResult(given, await pick(scope, only(operands), hasEnded));
   },
 
-  async wait(given, { directory }, id) {
-    const chosen = whichJob(await viewJobs(directory), id);
-    const timeoutMs = given.seconds("timeout");
-    const view = await untilEnded(directory, chosen.id, timeoutMs);
-    if (view === undefined) throw gone(chosen.id);
+  async wait(given, scope, operands) {
+    const chosen = await pick(scope, only(operands));
+    const view = await untilEnded(chosen, given.seconds("timeout"));
+    if (view === undefined) throw gone(chosen);
     if (view.state === "running") {
       throw new BrokerError("timedOut", `Job ${view.id} still runs.`, {
         details: { job: view.id },
@@ -65,73 +75,93 @@ const verbs: Readonly<Record<string, Verb>> = {
     return tellResult(given, view);
   },
 
-  async attach(given, scope, id) {
-    const view = whichJob(await viewJobs(scope.directory), id);
-    if (view.state !== "running" || view.job.threadId === null) return tellResult(given, view);
+  async logs(given, scope, operands) {
+    const view = await pick(scope, only(operands));
+    const [from, json] = [given.count("from") ?? 1, given.has("json")];
+    await printJournal(view, { from, json, follow: given.has("follow") });
+    return EXIT.ok;
+  },
+
+  async attach(given, scope, operands) {
+    return await attachTo(given, await pick(scope, only(operands)));
+  },
+
+  async cancel(given, scope, operands) {
+    const view = await pick(scope, only(operands), ({ state }) => state === "running");
+    return await cancelJob(view, { json: given.has("json"), timeoutMs: given.seconds("timeout") });
+  },
+
+  async resume(given, scope, operands) {
+    const [first] = operands;
+    const id = first !== undefined && looksLikeJobId(first) ? first : undefined;
+    const prompt = operands.slice(id === undefined ? 0 : 1).join(" ");
+    const view = await pick(scope, id, hasEnded);
+    const workspace = workspaceOf(view.scopeDir);
     await using client = await connectBroker({
       ...wantedScope(given),
-      clientInfo: clientInfo("jobs attach"),
+      ...(workspace === undefined ? {} : { cwd: workspace }),
+      clientInfo: clientInfo("jobs resume"),
     });
-    const reporter = new PlainReporter(err);
-    try {
-      for await (const event of client.joinTurn({ threadId: view.job.threadId })) {
-        reporter.event(event);
-      }
-    } catch (error) {
-      // Its end came first, or it runs in an older broker: the journal says how it ends.
-      if (!BrokerError.is(error)) throw error;
-    }
-    const ended = await untilEnded(scope.directory, view.id);
-    if (ended === undefined) throw gone(view.id);
-    return tellResult(given, ended);
-  },
-
-  async cancel(given, { directory }, id) {
-    const views = await viewJobs(directory);
-    const view = whichJob(views, id, ({ state }) => state === "running");
-    if (view.state !== "running") {
-      if (given.has("json")) out.json({ job: view.id, outcome: view.state, cancelled: false });
-      else out.line(`job ${view.id} had ended already: ${view.state}`);
+    await requireLogin(client);
+    const started = await resumeJob(client, view, prompt);
+    const { job, threadId } = started;
+    const what = `job ${job} goes on with thread ${threadId} of job ${view.id}`;
+    if (!given.has("attach")) {
+      if (given.has("json")) out.json({ ...started, resumed: view.id });
+      else out.line(`${out.paint("green", "●")} ${what}, in the background`);
       return EXIT.ok;
     }
-    const { outcome } = await cancelJob(view);
-    if (given.has("json")) out.json({ job: view.id, outcome, cancelled: outcome === "cancelled" });
-    else if (outcome !== null) out.line(`job ${view.id} has ended: ${outcome}`);
-    if (outcome !== null) return EXIT.ok;
-    throw new BrokerError("timedOut", `Job ${view.id} was told to end, and has not confirmed it.`, {
-      details: { job: view.id },
-      hint: `\`codex-broker jobs show ${view.id}\` says how it goes; \`codex-broker stop --force\` ends its broker, with all turns that run there.`,
-    });
+    err.line(err.paint("dim", `codex-broker: ${what}`));
+    return await attachTo(given, await pick(scope, job));
   },
 
-  async clean(given, { directory }) {
-    const removed = removeOldJobs(jobsDirectory(directory), Date.now(), { keptForMs: 0 });
-    if (given.has("json")) out.json({ removed });
-    else out.line(`${counted(removed.length, "job")} removed`);
-    return await Promise.resolve(EXIT.ok);
+  async clean(given, scope) {
+    return await Promise.resolve(cleanJobs(wantedScopes(given, scope), given.has("json")));
   },
 };
 
-/** The final message is all that goes to stdout, as `run` has it. */
-function tellResult(given: Arguments, view: JobView): ExitCode {
-  if (view.state === "unreadable") {
-    throw new BrokerError("stateDirUnusable", `Job ${view.id} cannot be read: ${view.why}.`);
+function wantedScopes(given: Arguments, scope: Scope): string[] {
+  return given.has("all") ? scopesOfUser(scope.stateDir) : scopesOfWorkspace(scope);
+}
+
+/**
+ * The job that is meant: one of this workspace, or any job of this user where it is named. What is
+ * not named is said.
+ */
+async function pick(
+  scope: Scope,
+  id: string | undefined,
+  fits?: (view: JobView) => boolean,
+): Promise<JobView> {
+  const here = await viewJobsOf(scopesOfWorkspace(scope));
+  if (id !== undefined && !here.some((view) => view.id.startsWith(id))) {
+    return whichJob(await viewJobsOf(scopesOfUser(scope.stateDir)), id);
   }
-  const failure = failureOfJob(view);
-  const message = view.job.end?.message ?? "";
-  if (given.has("json")) out.json(jobJson(view));
-  else if (view.state === "running") {
-    err.line(`job ${view.id} still runs; \`codex-broker jobs wait ${view.id}\` waits for its end`);
-  } else if (message !== "") out.foreign(message.endsWith("\n") ? message : `${message}\n`);
-  if (failure === undefined) return EXIT.ok;
-  if (!given.has("json")) printFailure(failure, err);
-  return failure.exitCode;
+  const view = whichJob(here, id, fits);
+  if (id === undefined) {
+    const title = view.state === "unreadable" ? view.why : titleOf(view);
+    err.line(err.paint("dim", `codex-broker: job ${view.id}: ${printableLine(title)}`));
+  }
+  return view;
+}
+
+async function attachTo(given: Arguments, view: JobView): Promise<ExitCode> {
+  const [from, json] = [given.count("from") ?? 1, given.has("json")];
+  const ended = await attach(view, { from, json });
+  if (ended !== undefined) return tellResult(given, ended);
+  if ((await viewJob(view.scopeDir, view.id)) === undefined) throw gone(view);
+  return EXIT.interrupted;
+}
+
+function only([id, ...more]: readonly string[]): string | undefined {
+  if (more.length === 0) return id;
+  throw new BrokerError("usage", `One job can be named, not ${more.length + 1}.`);
 }
 
 function hasEnded({ state }: JobView): boolean {
   return state !== "running" && state !== "unconfirmed";
 }
 
-function gone(id: string): BrokerError {
+function gone({ id }: Pick<JobView, "id">): BrokerError {
   return new BrokerError("usage", `Job ${id} was removed meanwhile.`);
 }

@@ -1,10 +1,15 @@
 import type { JobView } from "../../client/job-list.ts";
+import { isRecord } from "../../wire/messages.ts";
 import type { v2 } from "../../app-server/generated/index.ts";
 import type { TurnResult } from "../../client/turn.ts";
-import { BrokerError } from "../../base/errors.ts";
+import { BrokerError, EXIT, type ExitCode } from "../../base/errors.ts";
 import { turnFailure } from "../run/turn-failure.ts";
 import type { Outcome } from "../../wire/job-protocol.ts";
-import { failureJson, failureOf, type Failure } from "../output/failure.ts";
+import { workspaceOf } from "../../client/job-places.ts";
+import type { jobsOptions } from "../commands.ts";
+import type { Given } from "../line/given.ts";
+import { failureJson, failureOf, printFailure, type Failure } from "../output/failure.ts";
+import { err, out } from "../output/output.ts";
 
 type Read = Exclude<JobView, { state: "unreadable" }>;
 
@@ -19,20 +24,45 @@ const STATUSES: Readonly<Record<Exclude<Outcome, "lost">, TurnResult["status"]>>
 export function failureOfJob(view: Read): Failure | undefined {
   if (view.state === "running" || view.state === "completed") return undefined;
   if (view.state === "lost" || view.state === "unconfirmed") return failureOf(lossOf(view));
-  const { state, job } = view;
-  const error = turnFailure(
-    {
-      status: STATUSES[state],
-      threadId: job.threadId ?? "",
-      turnId: job.turnId ?? "",
-      message: job.end?.message ?? "",
-      error: (job.end?.error ?? null) as v2.TurnError | null,
-      durationMs: durationOf(view),
-      usage: null,
-    },
-    job.request.timeoutMs ?? undefined,
-  );
+  const result = resultOfJob(view);
+  const { timeoutMs } = view.job.request;
+  const error = result === undefined ? undefined : turnFailure(result, timeoutMs ?? undefined);
   return error === undefined ? undefined : failureOf(error);
+}
+
+/** How its turn ended, as one that was run in the foreground would; undefined while nobody can say. */
+export function resultOfJob(view: Read): TurnResult | undefined {
+  const { state, job } = view;
+  if (state === "running" || state === "lost" || state === "unconfirmed") return undefined;
+  return {
+    status: STATUSES[state],
+    threadId: job.threadId ?? "",
+    turnId: job.turnId ?? "",
+    message: job.end?.message ?? "",
+    error: (job.end?.error ?? null) as v2.TurnError | null,
+    durationMs: durationOf(view),
+    usage: (job.usage ?? null) as v2.ThreadTokenUsage | null,
+  };
+}
+
+/** The final message is all that goes to stdout, as `run` has it. */
+export function tellResult(given: Given<typeof jobsOptions>, view: JobView): ExitCode {
+  if (view.state === "unreadable") throw unreadable(view);
+  const failure = failureOfJob(view);
+  const message = view.job.end?.message ?? "";
+  if (given.has("json")) out.json(jobJson(view));
+  else if (view.state === "running") {
+    err.line(`job ${view.id} still runs; \`codex-broker jobs wait ${view.id}\` waits for its end`);
+  } else if (message !== "") out.foreign(message.endsWith("\n") ? message : `${message}\n`);
+  if (failure === undefined) return EXIT.ok;
+  if (!given.has("json")) printFailure(failure, err);
+  return failure.exitCode;
+}
+
+export function unreadable({ id, why }: Extract<JobView, { state: "unreadable" }>): BrokerError {
+  return new BrokerError("stateDirUnusable", `Job ${id} cannot be read: ${why}.`, {
+    hint: "`codex-broker jobs clean` sets aside what is damaged.",
+  });
 }
 
 function lossOf({ state, id, job, why }: Extract<Read, { readonly why: string }>): BrokerError {
@@ -48,7 +78,7 @@ function lossOf({ state, id, job, why }: Extract<Read, { readonly why: string }>
     hint:
       job.threadId === null
         ? "Start it again; nothing had come of it."
-        : `Continue its thread with \`codex-broker run --resume ${job.threadId}\`.`,
+        : `Go on with \`codex-broker jobs resume ${id}\`, or yourself with \`codex-broker run --resume ${job.threadId}\`.`,
   });
 }
 
@@ -58,9 +88,11 @@ export function durationOf({ job }: Read): number {
   return Math.max(0, end - Date.parse(job.startedAt ?? job.createdAt));
 }
 
-/** The beginning of what was asked. Foreign text. */
-export function promptOf({ job }: Read): string {
-  const { prompt } = job.request;
+/** What it is called, or the beginning of what was asked. Foreign text. */
+export function titleOf({ job }: Read): string {
+  const { title, prompt, target } = job.request;
+  if (title !== null) return title;
+  if (prompt === null) return `review: ${isRecord(target) ? String(target["type"]) : ""}`;
   if (typeof prompt === "string") return prompt;
   const text = prompt.find(
     (item): item is { text: string } =>
@@ -71,7 +103,10 @@ export function promptOf({ job }: Read): string {
 
 /** As `--json` shows a job. The order of the fields is part of what is promised. */
 export function jobJson(view: JobView): Readonly<Record<string, unknown>> {
-  if (view.state === "unreadable") return { job: view.id, state: view.state, why: view.why };
+  const workspace = workspaceOf(view.scopeDir) ?? null;
+  if (view.state === "unreadable") {
+    return { job: view.id, state: view.state, workspace, why: view.why };
+  }
   const { id, state, job } = view;
   const failure = failureOfJob(view);
   return {
@@ -83,7 +118,9 @@ export function jobJson(view: JobView): Readonly<Record<string, unknown>> {
     endedAt: job.end?.at ?? null,
     durationMs: durationOf(view),
     epoch: job.epoch,
-    prompt: promptOf(view),
+    workspace,
+    kind: job.request.kind,
+    title: titleOf(view),
     resolved: job.resolved,
     message: job.end?.message ?? "",
     usage: job.usage,

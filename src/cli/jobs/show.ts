@@ -4,7 +4,7 @@ import { printFailure } from "../output/failure.ts";
 import type { Output } from "../output/output.ts";
 import { printable, printableLine } from "../output/printable.ts";
 import { padEnd } from "../output/width.ts";
-import { durationOf, failureOfJob, promptOf } from "./job-facts.ts";
+import { durationOf, failureOfJob, titleOf } from "./job-facts.ts";
 
 const LABEL_COLUMNS = 10;
 
@@ -15,7 +15,7 @@ export function printJob(view: JobView, to: Output): void {
   const { job } = view;
   const fact = (label: string, value: string): void =>
     to.line(`  ${to.paint("dim", padEnd(label, LABEL_COLUMNS))}${printableLine(value)}`);
-  fact("prompt", promptOf(view));
+  fact("prompt", titleOf(view));
   fact("asked", ago(Math.max(0, Date.now() - Date.parse(job.createdAt))));
   fact(job.end === null ? "since" : "took", duration(durationOf(view)));
   if (job.threadId !== null) fact("thread", job.threadId);

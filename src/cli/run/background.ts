@@ -1,7 +1,30 @@
-import { EXIT, type ExitCode } from "../../base/errors.ts";
+import { BrokerError, EXIT, type ExitCode } from "../../base/errors.ts";
 import type { BrokerClient } from "../../client/broker-client.ts";
+import { runOptions } from "../commands.ts";
+import type { Given } from "../line/given.ts";
 import { out } from "../output/output.ts";
+import { wantedSharing } from "../workspace/wanted.ts";
 import type { TurnRequest } from "./turn-request.ts";
+
+/**
+ * What makes no sense for a turn that nobody sits in front of is refused, and never left out silently.
+ *
+ * @throws BrokerError `usage`.
+ */
+export function refuseInBackground(given: Given<typeof runOptions>): void {
+  const refuse = (what: string, hint: string): never => {
+    throw new BrokerError("usage", `${what} does not go with --background.`, { hint });
+  };
+  if (given.choice("approve", runOptions.approve.choices) === "all") {
+    refuse("--approve all", "Name what it may do with `--policy FILE` or `--allow-mcp SERVER`.");
+  }
+  if (given.has("queue")) refuse("--queue", "Start the job when the thread's turn has ended.");
+  if (given.has("ephemeral")) refuse("--ephemeral", "A job's journal stays on disk.");
+  if (wantedSharing(given).private) {
+    const asked = given.has("private") ? "--private" : "CODEX_BROKER_PRIVATE=1";
+    refuse(asked, "A private app-server ends with its client, and the job would end with it.");
+  }
+}
 
 /** Hands the turn over to the broker, which owns it from then on. */
 export async function runInBackground(
@@ -11,7 +34,7 @@ export async function runInBackground(
   threadId: string | undefined,
   json: boolean,
 ): Promise<ExitCode> {
-  const { cwd, model, effort, sandbox, approvalPolicy, outputSchema, timeoutMs } = request;
+  const { cwd, model, effort, sandbox, approvalPolicy, policy, outputSchema, timeoutMs } = request;
   const started = await client.request("broker/job/start", {
     prompt,
     threadId: threadId ?? null,
@@ -20,6 +43,7 @@ export async function runInBackground(
     effort: effort ?? null,
     sandbox: sandbox ?? null,
     approvalPolicy: approvalPolicy ?? null,
+    policy: policy ?? null,
     outputSchema: outputSchema ?? null,
     timeoutMs: timeoutMs ?? null,
   });

@@ -61,7 +61,7 @@ export function turnFailure(
     case "completed":
       return undefined;
     case "interrupted":
-      return new BrokerError("turnInterrupted", "The turn was interrupted.", {
+      return new BrokerError("turnInterrupted", `The turn was interrupted${because(error)}.`, {
         details: place,
         hint: resume,
       });
@@ -91,6 +91,11 @@ export function turnFailure(
       });
     }
   }
+}
+
+/** Of a job, where it is known: nobody sat in front of it. */
+function because(error: v2.TurnError | null): string {
+  return error === null ? "" : `: ${error.message}`;
 }
 
 function wordsFor(info: v2.CodexErrorInfo | null): Words | undefined {

@@ -1,31 +1,13 @@
 import * as v from "valibot";
 import { BrokerError, messageOf } from "../../base/errors.ts";
-import type { AllowRule, Policy } from "../../client/policy.ts";
+import { policySchema } from "../../policy/policy-schema.ts";
+import type { AllowRule, Policy } from "../../wire/policy.ts";
 import { runOptions } from "../commands.ts";
 import type { Given } from "../line/given.ts";
 import { readTextFile } from "./prompt.ts";
 
 /** Server or server/tool, parted by commas. */
 export const ALLOW_MCP_VARIABLE = "CODEX_BROKER_ALLOW_MCP";
-
-const word = v.pipe(v.string(), v.nonEmpty("must not be empty"));
-
-const policySchema = v.strictObject({
-  allow: v.array(
-    v.variant("kind", [
-      v.strictObject({
-        kind: v.literal("command"),
-        prefix: v.pipe(v.array(word), v.nonEmpty("must name at least the program")),
-      }),
-      v.strictObject({ kind: v.literal("fileChange") }),
-      v.strictObject({
-        kind: v.literal("mcpToolCall"),
-        server: word,
-        tool: v.exactOptional(word),
-      }),
-    ]),
-  ),
-});
 
 /**
  * What the options and the environment allow beforehand; undefined when that is nothing.

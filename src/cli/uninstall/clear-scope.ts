@@ -1,5 +1,5 @@
 import path from "node:path";
-import { JOURNAL, jobsDirectory } from "../../jobs/job-directory.ts";
+import { FILE_OF_JOB, jobsDirectory } from "../../jobs/job-directory.ts";
 import { bury } from "../../lifecycle/departed.ts";
 import {
   epochLogPath,
@@ -68,7 +68,7 @@ function cameToNothing({ claimant, claimedAt }: ClaimedRecord): boolean {
 function clearJobs(directory: string, clearance: Clearance): void {
   if (!isPrivate(directory)) return;
   for (const name of namesIn(directory)) {
-    if (JOURNAL.test(name)) clearance.file(path.join(directory, name));
+    if (FILE_OF_JOB.test(name)) clearance.file(path.join(directory, name));
   }
   clearance.directory(directory);
 }

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { runOptions } from "../../../src/cli/commands.ts";
 import { Given } from "../../../src/cli/line/given.ts";
 import { wantedPolicy } from "../../../src/cli/run/wanted-policy.ts";
-import type { Policy } from "../../../src/client/policy.ts";
+import type { Policy } from "../../../src/wire/policy.ts";
 import { makeTempDir } from "../../support/temp-dir.ts";
 
 function wanted(options: Record<string, string | string[]>, env = {}): Policy | undefined {

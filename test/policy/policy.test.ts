@@ -5,10 +5,9 @@ import type { v2 } from "../../src/app-server/generated/index.ts";
 import {
   answerByPolicy,
   approvalPolicyThatAsks,
-  type AllowRule,
-  type Policy,
   type PolicyQuestion,
-} from "../../src/client/policy.ts";
+} from "../../src/policy/policy.ts";
+import type { AllowRule, Policy } from "../../src/wire/policy.ts";
 
 const COMMAND = "item/commandExecution/requestApproval";
 const FILES = "item/fileChange/requestApproval";

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { plainWords } from "../../src/client/plain-words.ts";
+import { plainWords } from "../../src/policy/plain-words.ts";
 
 describe("the words of a command", () => {
   test.each([

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ItemsInProgress } from "../../src/client/items-in-progress.ts";
+import { ItemsInProgress } from "../../src/policy/items-in-progress.ts";
 
 const at = { threadId: "t", turnId: "u" };
 const call = (id: string, text = "a"): object => ({

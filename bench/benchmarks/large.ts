@@ -1,0 +1,60 @@
+import { figure, type Benchmark } from "../benchmark.ts";
+import { OpenThings } from "../open-things.ts";
+import { thisBroker, openBroker } from "../contenders/this-broker.ts";
+import { runTurn, startThread } from "../workloads/turn.ts";
+import { inTurn, type Probe } from "../measure/in-turn.ts";
+import { peakBytes, residentBytes } from "../measure/processes.ts";
+import { pairwise, ratio, spreadOf } from "../measure/statistics.ts";
+
+const MIB = 1_024 * 1_024;
+
+/** A message of the model of that size in one piece, from the app-server's word on it to the client. */
+export const large: Benchmark = {
+  name: "large",
+  async run({ ground, contenders, quick, times }) {
+    await using things = new OpenThings();
+    const size = (quick ? 1 : 32) * MIB;
+    const broker = things.use(await openBroker(ground));
+    const probes: Record<string, Probe> = {};
+    for (const contender of contenders) {
+      const opened = contender === thisBroker ? broker : things.use(await contender.open(ground));
+      probes[contender.name] = async () => {
+        const client = await opened.connect();
+        const threadId = await startThread(client);
+        const startedAt = performance.now();
+        await runTurn(client, threadId, `stream: 1 deltas at 1/s of ${size} bytes`);
+        const took = performance.now() - startedAt;
+        client.close();
+        return took;
+      };
+    }
+    const before = residentBytes(broker.pid);
+    const results: Record<string, number[]> = await inTurn(times(5), probes);
+    const ours = results[thisBroker.name] ?? [];
+    return [
+      {
+        what: `an item of ${size / MIB} MiB`,
+        figure: figure(
+          "of private stdio",
+          "×",
+          spreadOf(pairwise(ours, results["private stdio"] ?? [], ratio)),
+        ),
+        limit: 1.5,
+        measured: Object.entries(results).map(([name, each]) => figure(name, "ms", spreadOf(each))),
+      },
+      {
+        what: `the broker's memory for an item of ${size / MIB} MiB, at most`,
+        figure: {
+          name: "of the item",
+          unit: "×",
+          value: (peakBytes(broker.pid) - before) / size,
+        },
+        limit: 8,
+        measured: [
+          { name: "the broker at its peak", unit: "MiB", value: peakBytes(broker.pid) / MIB },
+          { name: "the broker before", unit: "MiB", value: before / MIB },
+        ],
+      },
+    ];
+  },
+};

@@ -1,0 +1,28 @@
+import { stopBrokers } from "../../test/support/stop-brokers.ts";
+import { connectBroker } from "../../src/index.ts";
+import type { Contender, Opened } from "./contender.ts";
+import type { Ground } from "../ground.ts";
+import { socketClient } from "./line-client.ts";
+
+export interface OpenedBroker extends Opened {
+  readonly endpoint: string;
+  readonly pid: number;
+  readonly appServerPid: number;
+}
+
+export async function openBroker(ground: Ground): Promise<OpenedBroker> {
+  const first = await connectBroker(ground.wanted);
+  const { endpoint, pid, appServer } = await first.status();
+  first.close();
+  const appServerPid = appServer.pid ?? 0;
+  return {
+    endpoint,
+    pid,
+    appServerPid,
+    connect: () => socketClient(endpoint),
+    processes: () => ({ brokers: [pid], appServers: [appServerPid] }),
+    [Symbol.asyncDispose]: () => stopBrokers(ground.stateDir),
+  };
+}
+
+export const thisBroker: Contender = { name: "this broker", shares: true, open: openBroker };

@@ -1,0 +1,25 @@
+import { EXIT, type ExitCode } from "../../base/errors.ts";
+import { jobsDirectory, removeOldJobs, setDamagedAside } from "../../jobs/job-directory.ts";
+import { olderBrokers } from "../../lifecycle/older-brokers.ts";
+import { counted } from "../output/amounts.ts";
+import { out } from "../output/output.ts";
+
+/** Removes what has ended, and nothing that may still run. */
+export function cleanJobs(scopeDirs: readonly string[], json: boolean): ExitCode {
+  const now = Date.now();
+  const removed: string[] = [];
+  const setAside: string[] = [];
+  for (const scopeDir of scopeDirs) {
+    const directory = jobsDirectory(scopeDir);
+    const brokers = olderBrokers(scopeDir, Number.POSITIVE_INFINITY);
+    const living = new Set(brokers.map(({ instance }) => instance));
+    removed.push(...removeOldJobs(directory, { now, living, keptForMs: 0 }));
+    setAside.push(...setDamagedAside(directory, now));
+  }
+  if (json) out.json({ removed, setAside });
+  else {
+    out.line(`${counted(removed.length, "job")} removed`);
+    for (const file of setAside) out.line(`  set aside, because it cannot be read: ${file}`);
+  }
+  return EXIT.ok;
+}
