@@ -60,8 +60,16 @@ function main() {
 
 function runLocked() {
   const self = fileURLToPath(import.meta.url);
-  const again = [join(place, "lock"), process.execPath, self, "--locked", "--node", values.node];
-  return spawnSync("flock", [...again, ...filters], { stdio: "inherit" }).status ?? 1;
+  const again = [process.execPath, self, "--locked", "--node", values.node, ...filters];
+  return runBound(["flock", "--no-fork", join(place, "lock"), ...again]) ?? 1;
+}
+
+/**
+ * Runs it to its end, which is also that of this process, however that ends.
+ * @param {string[]} command
+ */
+function runBound(command) {
+  return spawnSync("setpriv", ["--pdeathsig", "KILL", ...command], { stdio: "inherit" }).status;
 }
 
 /** @returns {string | undefined} */
@@ -115,23 +123,8 @@ timeout -k 5 ${LIMIT_S} wine64 '${node}' ../node_modules/vitest/vitest.mjs run -
   --reporter=default --reporter=json --outputFile.json=report.json ${filters.join(" ")} >words.txt 2>&1 </dev/null
 `,
   );
-  const { status } = spawnSync(
-    "unshare",
-    [
-      "-m",
-      "-p",
-      "-f",
-      "--kill-child",
-      "chroot",
-      root,
-      "env",
-      "-i",
-      "NO_COLOR=1",
-      "sh",
-      "/w/run.sh",
-    ],
-    { stdio: "inherit" },
-  );
+  const wine = ["unshare", "-m", "-p", "-f", "--kill-child", "chroot", root];
+  const status = runBound([...wine, "env", "-i", "NO_COLOR=1", "sh", "/w/run.sh"]);
   const report = readReport();
   const seconds = Math.round((performance.now() - started) / 1000);
   console.log(`\nNode ${version} (win32-x64) under Wine, ${seconds} s\n`);
