@@ -116,9 +116,9 @@ interface Said {
 
 /** A program of the user's, or else the command. */
 async function start({ installed, node, world }: Place, args: readonly string[]): Promise<Said> {
-  const isProgram = args[0]?.endsWith(".js") === true;
-  const file = isProgram ? node.node : join(installed, "node_modules/.bin/codex-broker");
-  const child = spawn(file, args, {
+  const [file, ...words] =
+    args[0]?.endsWith(".js") === true ? [node.node] : commandIn(installed, node);
+  const child = spawn(file, [...words, ...args], {
     cwd: installed,
     // Nothing but Node: no npm, no git, no codex of the machine.
     env: { ...world.env, PATH: node.bin, PWD: installed },
@@ -135,4 +135,11 @@ async function start({ installed, node, world }: Place, args: readonly string[])
     exited,
   ]);
   return { code, stdout, stderr };
+}
+
+/** As a shell would start it. On Windows that is a script, which only a shell can start. */
+function commandIn(installed: string, { node }: Node): [file: string, ...args: string[]] {
+  return process.platform === "win32"
+    ? [node, join(installed, "node_modules/codex-broker/dist/cli.js")]
+    : [join(installed, "node_modules/.bin/codex-broker")];
 }
