@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
 import { listEpochs } from "../../src/lifecycle/epoch-file.ts";
 import { resolveScope } from "../../src/lifecycle/scope.ts";
@@ -102,7 +102,9 @@ describe.skipIf(noSandbox !== undefined)("in a host's sandbox", () => {
   test("F04 F85: another TMPDIR and a /tmp of its own for each call lead to the same broker", async () => {
     await using world = await makeWorld();
     await cli(world, ["ensure"]);
-    const seen = [join(world.workspace, ".."), world.home.path, world.stateDir];
+    // The project may lie there itself.
+    const project = dirname(dirname(CLI));
+    const seen = [project, dirname(world.workspace), world.home.path, world.stateDir];
     for (const TMPDIR of ["/tmp", "/var/tmp", join("/tmp", "x".repeat(120))]) {
       const env = { TMPDIR, TMP: TMPDIR, TEMP: TMPDIR };
       const { code, stdout } = await within({ ownTmp: seen }, world, ["ensure", "--json"], env);
