@@ -7,6 +7,8 @@ import { HeldEvents } from "./held-events.ts";
 import type { Peer } from "./peer.ts";
 import { Threads } from "./threads.ts";
 
+const NOBODY: readonly string[] = [];
+
 export interface HearingOptions {
   readonly maxBacklogBytes: number;
   readonly maxHeldEvents: number;
@@ -62,12 +64,15 @@ export class Hearing {
    * @returns the threads of sub-agents that are heard from now on.
    */
   tell(threadId: string, frame: NotificationFrame, served?: string): readonly string[] {
-    const agents = [...subAgentsIn(frame.method, frame.params)];
-    if (served !== undefined) agents.push({ threadId, parentId: served });
+    const told = subAgentsIn(frame.method, frame.params);
+    const agents = served === undefined ? told : [...told, { threadId, parentId: served }];
+    if (agents.length === 0) {
+      this.#tellOrHold(threadId, frame);
+      return NOBODY;
+    }
     const adopted = agents.filter((agent) => this.#adopt(agent)).map((agent) => agent.threadId);
     if (adopted.includes(threadId)) this.#tellHeld(threadId);
-    if (this.threads.knows(threadId)) this.#tellNow(threadId, frame);
-    else this.#held.hold(threadId, frame);
+    this.#tellOrHold(threadId, frame);
     // After the event that names them: whoever hears theirs knows by then whose they are.
     for (const each of adopted) this.#tellHeld(each);
     return adopted;
@@ -86,6 +91,11 @@ export class Hearing {
   clear(): void {
     this.#held.clear();
     this.#backlogs.clear();
+  }
+
+  #tellOrHold(threadId: string, frame: NotificationFrame): void {
+    if (this.threads.knows(threadId)) this.#tellNow(threadId, frame);
+    else this.#held.hold(threadId, frame);
   }
 
   #tellNow(threadId: string, frame: NotificationFrame): void {
