@@ -11,7 +11,9 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
+import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
+import { bundlePrograms } from "./bundle-program.mjs";
 import { buildConstants, root } from "./constants.mjs";
 
 const shebang = "#!/usr/bin/env node";
@@ -50,6 +52,7 @@ replaceIfChanged(join(root, "dist/THIRD_PARTY_LICENSES.txt"), Buffer.from(licens
 // For whoever wants to check a review by itself.
 const schema = "review.schema.json";
 replaceIfChanged(join(root, "dist", schema), readFileSync(join(root, "src/cli/review", schema)));
+replaceIfChanged(join(root, "dist/codex-broker.1"), Buffer.from(await manPage()));
 
 removeStaleDeclarations();
 
@@ -67,6 +70,14 @@ replaceIfChanged(
 replaceIfChanged(join(root, "plugin/program/package.json"), Buffer.from('{ "type": "module" }\n'));
 
 await bundle("build", { entryPoints: present({ demo: "demo/main.ts" }) });
+
+/** The table of commands is TypeScript, and so is what writes the page from it. */
+async function manPage() {
+  const outdir = await bundlePrograms("man", { "man-page": "scripts/man-page.ts" });
+  const { manPageOf } = await import(pathToFileURL(join(outdir, "man-page.js")).href);
+  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  return manPageOf(version);
+}
 
 /**
  * Entries that exist; the others are skipped with a note.

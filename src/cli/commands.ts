@@ -136,6 +136,18 @@ export const hookOptions = {
   within: { value: "SECONDS", help: "be done by then, counted from the start (default: 5)" },
   session: { value: "ID", help: "whose jobs are meant" },
 } as const;
+export const uninstallOptions = {
+  yes: { help: "do it; without it, only what would be done is told" },
+  timeout: {
+    value: "SECONDS",
+    help: "how long running turns may go on before they are interrupted (default: 60)",
+  },
+  ...jsonOption,
+} as const;
+export const completionOptions = {} as const;
+
+/** The shells that a completion can be had for. */
+export const SHELLS = ["bash", "zsh", "fish"] as const;
 
 /** All commands, in the order of the help. */
 export const commands = [
@@ -208,6 +220,7 @@ export const commands = [
     operands: [
       {
         name: "what",
+        choices: ["list", "show", "result", "wait", "logs", "attach", "cancel", "resume", "clean"],
         help: "list (default), show, result, wait, logs, attach, cancel, resume or clean",
       },
       {
@@ -427,5 +440,31 @@ export const commands = [
     options: hookOptions,
     examples: [{ line: "codex-broker hook stop --within 570", does: "as the plugin calls it" }],
     load: () => import("./commands/hook.ts"),
+  }),
+  command({
+    name: "uninstall",
+    summary: "end every broker of this user, and remove all that they have left",
+    about:
+      "Without --yes it says what there is, and does nothing. With it, it asks every broker of this user to end, " +
+      "interrupts turns that take too long, and then removes their records, logs, jobs and sockets: what is proven to " +
+      "be ours, file by file. What it keeps, it names with the reason. Codex, its login and its threads stay.",
+    operands: [],
+    options: uninstallOptions,
+    examples: [
+      { line: "codex-broker uninstall", does: "what would be removed?" },
+      { line: "codex-broker uninstall --yes", does: "then `npm uninstall -g codex-broker`" },
+    ],
+    load: () => import("./commands/uninstall.ts"),
+  }),
+  command({
+    name: "completion",
+    summary: "print what a shell needs to complete commands and options",
+    operands: [{ name: "shell", required: true, choices: SHELLS, help: SHELLS.join(", ") }],
+    options: completionOptions,
+    examples: [
+      { line: "source <(codex-broker completion bash)", does: "in ~/.bashrc; zsh in the same way" },
+      { line: "codex-broker completion fish | source", does: "in ~/.config/fish/config.fish" },
+    ],
+    load: () => import("./commands/completion.ts"),
   }),
 ] as const;

@@ -13,6 +13,8 @@ const KEPT_JOBS = 500;
 const BEGUN_WITHIN_MS = 60_000;
 const SET_ASIDE = ".damaged";
 const JOURNAL = /^([2-9b-z]{8})\.jsonl$/;
+/** How files of jobs are called, those that were set aside among them. */
+export const FILE_OF_JOB = /^[2-9b-z]{8}\.(?:jsonl|damaged)$/;
 
 export type JobReading =
   | { readonly state: "read"; readonly id: string; readonly job: Job }

@@ -121,8 +121,8 @@ export class Activity {
     const why = sandboxFailureOf(item);
     if (why === undefined) return [];
     return this.#warn(
-      `Codex's sandbox cannot be set up here, so no command can run in it (${why}); where a container or another ` +
-        "sandbox confines Codex already, --sandbox danger-full-access does without",
+      `Codex's sandbox cannot be set up here, so no command can run in it (${why}); \`codex-broker doctor\` says ` +
+        "why, and where a container confines Codex already, --sandbox danger-full-access does without",
     );
   }
 
