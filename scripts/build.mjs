@@ -1,4 +1,4 @@
-// Bundles the package into dist, and the demo into build. `npm run build` adds the declarations.
+// Bundles the package into dist, the programs once more into the plugin, and the demo into build. `npm run build` adds the declarations.
 // Every run-time dependency is bundled, so that the published package has none.
 import {
   chmodSync,
@@ -10,8 +10,10 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
+import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
+import { bundlePrograms } from "./bundle-program.mjs";
 import { buildConstants, root } from "./constants.mjs";
 
 const shebang = "#!/usr/bin/env node";
@@ -35,9 +37,8 @@ const common = {
 };
 
 // What is started often is one file: each more costs a start about a millisecond.
-const inputs = await bundle("dist", [
+const programs = [
   { entryPoints: { cli: "src/cli/main.ts" }, plugins: [apart("./whole.ts", "./whole.js")] },
-  { entryPoints: { index: "src/index.ts" } },
   { entryPoints: { broker: "src/broker/main.ts" } },
   { entryPoints: { "watchdog-thread": "src/broker/watchdog-thread.ts" } },
   {
@@ -45,12 +46,34 @@ const inputs = await bundle("dist", [
     splitting: true,
     chunkNames: "chunks/[name]-[hash]",
   },
-]);
+];
+const inputs = await bundle("dist", [...programs, { entryPoints: { index: "src/index.ts" } }]);
 replaceIfChanged(join(root, "dist/THIRD_PARTY_LICENSES.txt"), Buffer.from(licenses(inputs)));
+
+// For whoever wants to check a review by itself.
+const schema = "review.schema.json";
+replaceIfChanged(join(root, "dist", schema), readFileSync(join(root, "src/cli/review", schema)));
+replaceIfChanged(join(root, "dist/codex-broker.1"), Buffer.from(await manPage()));
 
 removeStaleDeclarations();
 
+// A host copies the plugin's folder and nothing else, so it holds the programs once more.
+await bundle("plugin/program", programs);
+replaceIfChanged(
+  join(root, "plugin/program/THIRD_PARTY_LICENSES.txt"),
+  Buffer.from(licenses(inputs)),
+);
+replaceIfChanged(join(root, "plugin/program/package.json"), Buffer.from('{ "type": "module" }\n'));
+
 await bundle("build", [{ entryPoints: { demo: "demo/main.ts" } }]);
+
+/** The table of commands is TypeScript, and so is what writes the page from it. */
+async function manPage() {
+  const outdir = await bundlePrograms("man", { "man-page": "scripts/man-page.ts" });
+  const { manPageOf } = await import(pathToFileURL(join(outdir, "man-page.js")).href);
+  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  return manPageOf(version);
+}
 
 /**
  * Leaves a module out, to be loaded from a file of its own.
@@ -82,7 +105,7 @@ async function bundle(folder, programs) {
   const written = new Set();
   for (const file of results.flatMap(({ outputFiles }) => outputFiles ?? [])) {
     written.add(file.path);
-    if (file.path === join(root, "dist/cli.js")) {
+    if (basename(file.path) === "cli.js") {
       const contents = Buffer.concat([Buffer.from(`${shebang}\n`), file.contents]);
       replaceIfChanged(file.path, contents, 0o755);
     } else {

@@ -7,9 +7,10 @@ import { buildConstants, root } from "./constants.mjs";
  * Bundles them into a folder below `build`.
  * @param {string} folder
  * @param {Record<string, string>} entryPoints
+ * @param {Pick<import("esbuild").BuildOptions, "define" | "plugins" | "splitting">} [options]
  * @returns {Promise<string>} that folder
  */
-export async function bundlePrograms(folder, entryPoints) {
+export async function bundlePrograms(folder, entryPoints, options = {}) {
   const outdir = join(root, "build", folder);
   await build({
     absWorkingDir: root,
@@ -25,6 +26,7 @@ export async function bundlePrograms(folder, entryPoints) {
       js: 'import { createRequire as __createRequire } from "node:module";\nconst require = __createRequire(import.meta.url);',
     },
     logLevel: "warning",
+    ...options,
   });
   return outdir;
 }

@@ -594,7 +594,7 @@ export const requirements: readonly Requirement[] = [
     title: "A start that the host's sandbox breaks is reported as that",
     source: "openai/codex-plugin-cc#63, openai/codex#16392",
     state: "partly",
-    note: "Told by the words of the panic; never run in such a sandbox.",
+    note: "A start without /proc is, in a sandbox made for it. The panic of macOS is told by its words, and has never been run in such a sandbox.",
   },
   {
     id: "F83",
@@ -606,8 +606,7 @@ export const requirements: readonly Requirement[] = [
     id: "F84",
     title: "A sandbox inside a sandbox gives one clear error",
     source: "openai/codex-plugin-cc#240, vamseeachanta/workspace-hub#2804",
-    state: "open",
-    note: "Codex's own words about a sandbox that cannot be set up reach the caller; that they come from a sandbox around it is not said, and not tested.",
+    state: "closed",
   },
   {
     id: "F85",

@@ -11,7 +11,7 @@ const include = [
   "test/app-server/{console,stop-ladder,shim-start.codex,stop-ladder.codex}.test.ts",
   "test/broker/own-job.codex.test.ts",
   "test/client/{turn,loss,rotation}.codex.test.ts",
-  "test/cli/run.codex.test.ts",
+  "test/cli/{proxy,run,stop}.codex.test.ts",
 ];
 
 export default defineConfig({

@@ -7,6 +7,8 @@ export interface StartFailureFacts {
   readonly codex: string;
   readonly exit: AppServerExit;
   readonly version?: string | null;
+  /** Whether the system tells of processes at all, where it should. Default: yes. */
+  readonly hasProc?: boolean;
 }
 
 interface Diagnosis {
@@ -16,6 +18,9 @@ interface Diagnosis {
 }
 
 const HOME_UNUSABLE = /^Error: (CODEX_HOME points to .+, but that path .+)$/m;
+
+/** What Rust adds below an error, and what tells nobody anything. */
+const BACKTRACE = /\n(?:Stack backtrace:|stack backtrace:|note: run with)/;
 
 /** Rust's exit code after a panic. */
 const PANIC = 101;
@@ -32,8 +37,13 @@ export function isStateDatabaseLocked(stderr: string): boolean {
  * Why an app-server could not be started, from the way in which it ended before it answered
  * `initialize`. Ending with code 0 is a failure too: nobody had asked it to.
  */
-export function startFailure({ codex, exit, version }: StartFailureFacts): BrokerError {
-  const { kind, message, hint } = diagnose(codex, exit);
+export function startFailure({
+  codex,
+  exit,
+  version,
+  hasProc = true,
+}: StartFailureFacts): BrokerError {
+  const { kind, message, hint } = diagnose(codex, exit, hasProc);
   return new BrokerError(kind, message, {
     cause: exit.spawnError,
     details: {
@@ -48,7 +58,7 @@ export function startFailure({ codex, exit, version }: StartFailureFacts): Broke
   });
 }
 
-function diagnose(codex: string, exit: AppServerExit): Diagnosis {
+function diagnose(codex: string, exit: AppServerExit, hasProc: boolean): Diagnosis {
   const { code, signal, spawnError, stderrTail } = exit;
   if (spawnError !== undefined) return notSpawned(codex, spawnError);
 
@@ -65,6 +75,13 @@ function diagnose(codex: string, exit: AppServerExit): Diagnosis {
   if (code === 2 && /unrecognized subcommand/.test(stderrTail)) {
     return { kind: "codexTooOld", message: `${codex} is too old: it has no app-server.` };
   }
+  if (!hasProc) {
+    return {
+      kind: "sandboxDenied",
+      message: `${codex} did not start: there is no /proc here, which it needs.`,
+      hint: "Run `codex-broker ensure` outside the sandbox: its broker serves this place too.",
+    };
+  }
   const how = signal === null ? `exited with code ${code ?? "unknown"}` : `was ended by ${signal}`;
   if (isStateDatabaseLocked(stderrTail)) {
     return {
@@ -73,7 +90,7 @@ function diagnose(codex: string, exit: AppServerExit): Diagnosis {
       hint: "Try again in a moment; if it stays so, end the other Codex that uses the same CODEX_HOME.",
     };
   }
-  const last = stderrTail.split("\n").at(-1) ?? "";
+  const last = stderrTail.split(BACKTRACE)[0]?.split("\n").at(-1) ?? "";
   return {
     kind: "appServerStartFailed",
     message: `${codex} ${how} before it answered${last === "" ? "" : `: ${last}`}`,

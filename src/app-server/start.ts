@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { BrokerError, textDetail } from "../base/errors.ts";
 import type { Deadline } from "../base/deadline.ts";
 import { pause } from "../base/deadline.ts";
@@ -84,7 +85,7 @@ async function startOnce(options: StartOptions): Promise<StartedAppServer> {
   });
   trace("debug", "appServer.spawned", { pid: child.pid });
   const exited = child.exited.then((exit) => {
-    throw startFailure({ codex: options.codex, exit });
+    throw startFailure({ codex: options.codex, exit, hasProc: hasProc() });
   });
   child.send(requestLine("0", "initialize", INTRODUCTION));
   try {
@@ -131,6 +132,10 @@ function noAnswer(codex: string): BrokerError {
 export function describeExit(exit: AppServerExit): string {
   if (exit.signal !== null) return `was ended by ${exit.signal}`;
   return exit.code === null ? "could not be run" : `exited with code ${exit.code}`;
+}
+
+function hasProc(): boolean {
+  return process.platform !== "linux" || existsSync("/proc/self");
 }
 
 function userAgentOf(result: Readonly<Record<string, unknown>>): string {

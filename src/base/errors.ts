@@ -73,6 +73,25 @@ const facts = {
     hint: "Log in with `codex login`.",
   },
 
+  sandboxUnusable: {
+    code: -33009,
+    retryable: false,
+    exit: EXIT.couldNotStart,
+    hint: "Mend what it names; or, where a container or another sandbox confines Codex already, use `--sandbox danger-full-access`.",
+  },
+  notReviewable: {
+    code: -33060,
+    retryable: false,
+    exit: EXIT.usage,
+    hint: "See `codex-broker review --help` for what can be reviewed.",
+  },
+  sessionNotFound: {
+    code: -33061,
+    retryable: false,
+    exit: EXIT.usage,
+    hint: "Name the file of the session with `codex-broker transfer --session PATH`.",
+  },
+
   // The place where brokers meet is not usable.
   stateDirUnsafe: {
     code: -33010,
@@ -193,6 +212,19 @@ const facts = {
     retryable: true,
     exit: EXIT.turnFailed,
     hint: "Wait for the running turn with `codex-broker run --queue`, end it with `turn/interrupt`, or add to it with `turn/steer`.",
+  },
+
+  replyUnfit: {
+    code: -33044,
+    retryable: true,
+    exit: EXIT.turnFailed,
+    hint: "Ask for it again in its thread with `codex-broker run --resume THREAD`.",
+  },
+  importFailed: {
+    code: -33045,
+    retryable: false,
+    exit: EXIT.turnFailed,
+    hint: "Read `codex-broker logs` for what Codex said about it.",
   },
 
   // What one side said to the other was not understood.

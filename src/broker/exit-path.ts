@@ -77,12 +77,11 @@ async function settleTurns(
   { router, changes, drainTimeoutMs }: RunDown,
   ending: Ending,
 ): Promise<void> {
-  if (ending.force !== true) {
-    await changes.until(() => router.awaitedTurnCount === 0, drainTimeoutMs);
-  }
-  if (router.turnCount === 0) return;
+  const done = (): boolean => router.awaitedTurnCount === 0;
+  if (ending.force !== true) await changes.until(done, drainTimeoutMs);
+  if (done()) return;
   router.interruptAll();
-  await changes.until(() => router.turnCount === 0, INTERRUPT_GRACE_MS);
+  await changes.until(done, INTERRUPT_GRACE_MS);
 }
 
 /**

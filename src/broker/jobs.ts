@@ -125,7 +125,7 @@ export class Jobs {
     try {
       const { directory, living } = this.#options;
       const now = Date.now();
-      const removed = removeOldJobs(directory, { now, living: living() });
+      const removed = removeOldJobs(directory, { now, living });
       if (removed.length > 0) trace("info", "jobs.removed", { jobs: removed });
       const setAside = setDamagedAside(directory, now);
       if (setAside.length > 0) trace("warn", "jobs.setAside", { files: setAside });

@@ -47,6 +47,39 @@ export const runOptions = {
   ...startOptions,
 } as const;
 
+export const reviewOptions = {
+  base: { value: "REF", help: "review what has come about since this branch or commit" },
+  commit: { value: "SHA", help: "review this commit" },
+  adversarial: { help: "look for reasons not to ship it; gives findings in a fixed form" },
+  file: { short: "f", value: "FILE", help: "read the focus of an adversarial review from a file" },
+  ...scopeOptions,
+  ...sharingOptions,
+  model: { value: "MODEL", help: "the model to ask" },
+  sandbox: {
+    value: "MODE",
+    choices: ["read-only", "workspace-write", "danger-full-access"],
+    help: "what its commands may touch (default: read-only)",
+  },
+  background: { help: "return when the review has begun; `codex-broker jobs` has it from then on" },
+  timeout: { value: "SECONDS", help: "interrupt the review when it takes longer" },
+  ...jsonOption,
+  quiet: { short: "q", help: "no progress on stderr" },
+  ...startOptions,
+} as const;
+
+export const transferOptions = {
+  session: {
+    value: "ID|PATH",
+    help: "its id or its file (default: the newest one of this directory)",
+  },
+  ...scopeOptions,
+  timeout: { value: "SECONDS", help: "how long the import may take (default: 120)" },
+  ...jsonOption,
+  ...startOptions,
+} as const;
+
+export const setupOptions = { ...scopeOptions, ...jsonOption, ...startOptions } as const;
+
 export const stopOptions = {
   ...scopeOptions,
   all: { help: "every broker of this user, whatever its workspace" },
@@ -89,8 +122,40 @@ export const psOptions = { ...jsonOption } as const;
 export const statsOptions = { ...jsonOption } as const;
 export const rotateOptions = { ...scopeOptions, ...startOptions, ...jsonOption } as const;
 
+export const hookOptions = {
+  within: { value: "SECONDS", help: "be done by then, counted from the start (default: 5)" },
+  session: { value: "ID", help: "whose jobs are meant" },
+} as const;
+export const uninstallOptions = {
+  yes: { help: "do it; without it, only what would be done is told" },
+  timeout: {
+    value: "SECONDS",
+    help: "how long running turns may go on before they are interrupted (default: 60)",
+  },
+  ...jsonOption,
+} as const;
+export const completionOptions = {} as const;
+
+/** The shells that a completion can be had for. */
+export const SHELLS = ["bash", "zsh", "fish"] as const;
+
 /** All commands, in the order of the help. */
 export const commands = [
+  command({
+    name: "setup",
+    summary: "check that everything is there to hand work to Codex",
+    about:
+      "Goes through what it takes: Node, codex, the state directory, a broker, the login and the sandbox, as Codex " +
+      "itself answers about them. For what is missing it says what to type. Ends with code 0 when work can be handed " +
+      "over, else with 6. `codex-broker doctor` looks deeper.",
+    operands: [],
+    options: setupOptions,
+    examples: [
+      { line: "codex-broker setup", does: "a line each, with a mark" },
+      { line: "codex-broker setup --json | jq .ready", does: "for programs" },
+    ],
+    load: () => import("./commands/setup.ts"),
+  }),
   command({
     name: "run",
     summary: "run one turn and print Codex's final message",
@@ -117,6 +182,26 @@ export const commands = [
     load: () => import("./commands/run.ts"),
   }),
   command({
+    name: "review",
+    summary: "have changes reviewed",
+    about:
+      "Has Codex's own reviewer look at what is not committed yet, or at what --base or --commit names. With " +
+      "--adversarial it is a reader who wants to see the change fail, and its findings come in a fixed form, the " +
+      "worst first; what stands after the options says where to look first. Codex may read and run commands, and " +
+      "change nothing.",
+    operands: [{ name: "focus", many: true, help: "where to look first; - reads it from stdin" }],
+    options: reviewOptions,
+    examples: [
+      { line: "codex-broker review", does: "what is not committed yet" },
+      { line: "codex-broker review --base main --background", does: "this branch, as a job" },
+      {
+        line: "codex-broker review --adversarial -- is -m parsed twice?",
+        does: "nothing after -- is an option",
+      },
+    ],
+    load: () => import("./commands/review.ts"),
+  }),
+  command({
     name: "jobs",
     summary: "what runs in the background, and what came of it",
     about:
@@ -125,6 +210,7 @@ export const commands = [
     operands: [
       {
         name: "what",
+        choices: ["list", "show", "result", "wait", "logs", "attach", "cancel", "resume", "clean"],
         help: "list (default), show, result, wait, logs, attach, cancel, resume or clean",
       },
       {
@@ -145,6 +231,20 @@ export const commands = [
       { line: "codex-broker jobs resume k3f and now in French", does: "goes on with its thread" },
     ],
     load: () => import("./commands/jobs.ts"),
+  }),
+  command({
+    name: "transfer",
+    summary: "make a Codex thread of a Claude Code session",
+    about:
+      "Has Codex import a session of Claude Code as a thread, and prints how to go on with it. A session that was " +
+      "transferred before keeps its thread; what has been said since is added to it.",
+    operands: [],
+    options: transferOptions,
+    examples: [
+      { line: "codex-broker transfer", does: "the newest session of this directory" },
+      { line: "codex-broker transfer --session 21e3ddd1", does: "by the beginning of its id" },
+    ],
+    load: () => import("./commands/transfer.ts"),
   }),
   quick.ensure,
   quick.status,
@@ -256,5 +356,53 @@ export const commands = [
       { line: "codex-broker serve --replace", does: "take over from it" },
     ],
     load: () => import("./commands/serve.ts"),
+  }),
+  command({
+    name: "slash",
+    summary: "a slash command of the Claude Code plugin",
+    about:
+      "What was typed behind the slash command comes on stdin, with a last line that says so: it never is a part of " +
+      "a command line. The options are those that the plugin's page of the command names.",
+    operands: [{ name: "command", required: true, help: "review, rescue, status, …" }],
+    options: {},
+    examples: [{ line: "codex-broker slash status", does: "as the plugin calls it" }],
+    load: () => import("./commands/slash.ts"),
+  }),
+  command({
+    name: "hook",
+    summary: "a hook of the Claude Code plugin",
+    about:
+      "The event comes on stdin as one JSON object. Whatever happens, it is done in time, ends nothing that others " +
+      "use, and ends with code 0.",
+    operands: [{ name: "event", required: true, help: "session-start, session-end or stop" }],
+    options: hookOptions,
+    examples: [{ line: "codex-broker hook stop --within 570", does: "as the plugin calls it" }],
+    load: () => import("./commands/hook.ts"),
+  }),
+  command({
+    name: "uninstall",
+    summary: "end every broker of this user, and remove all that they have left",
+    about:
+      "Without --yes it says what there is, and does nothing. With it, it asks every broker of this user to end, " +
+      "interrupts turns that take too long, and then removes their records, logs, jobs and sockets: what is proven to " +
+      "be ours, file by file. What it keeps, it names with the reason. Codex, its login and its threads stay.",
+    operands: [],
+    options: uninstallOptions,
+    examples: [
+      { line: "codex-broker uninstall", does: "what would be removed?" },
+      { line: "codex-broker uninstall --yes", does: "then `npm uninstall -g codex-broker`" },
+    ],
+    load: () => import("./commands/uninstall.ts"),
+  }),
+  command({
+    name: "completion",
+    summary: "print what a shell needs to complete commands and options",
+    operands: [{ name: "shell", required: true, choices: SHELLS, help: SHELLS.join(", ") }],
+    options: completionOptions,
+    examples: [
+      { line: "source <(codex-broker completion bash)", does: "in ~/.bashrc; zsh in the same way" },
+      { line: "codex-broker completion fish | source", does: "in ~/.config/fish/config.fish" },
+    ],
+    load: () => import("./commands/completion.ts"),
   }),
 ] as const;

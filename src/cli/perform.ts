@@ -1,7 +1,7 @@
 import type { ExitCode } from "../base/errors.ts";
 import type { Command } from "./command.ts";
 import type { Given } from "./line/given.ts";
-import { failureJson, failureOf, printFailure, printStacks } from "./output/failure.ts";
+import { endWithFailure, failureJson, failureOf } from "./output/failure.ts";
 import { err, out } from "./output/output.ts";
 
 export async function execute(command: Command, given: Given): Promise<ExitCode> {
@@ -27,11 +27,8 @@ export async function perform(
 }
 
 function fail(thrown: unknown, argv: readonly string[]): ExitCode {
-  const failure = failureOf(thrown);
-  if (asksForJson(argv)) out.json({ error: failureJson(failure) });
-  printFailure(failure, err);
-  if (process.env["CODEX_BROKER_DEBUG"] === "1") printStacks(thrown, err);
-  return failure.exitCode;
+  if (asksForJson(argv)) out.json({ error: failureJson(failureOf(thrown)) });
+  return endWithFailure(thrown, err);
 }
 
 /** Also where the rest of the command line makes no sense. */

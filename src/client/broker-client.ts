@@ -11,7 +11,7 @@ import { isRecord } from "../wire/messages.ts";
 import type { Inbox, NotificationListener, QuestionHandler } from "./inbox.ts";
 import type { Policy } from "../wire/policy.ts";
 import type { OpenWork } from "./open-work.ts";
-import { TurnRun, type JoinOptions, type TurnOptions } from "./turn.ts";
+import { TurnRun, type JoinOptions, type ReviewOptions, type TurnOptions } from "./turn.ts";
 
 /** Every request with a known shape: Codex's own, and the broker's. */
 export interface KnownRequests extends ClientRequests, BrokerRequests {}
@@ -136,9 +136,12 @@ export class BrokerClient {
 
   /** Runs one turn: iterate it for its events, await its `result`. */
   runTurn(options: TurnOptions): TurnRun {
-    return this.#follow(
-      this.#policy === undefined ? options : { policy: this.#policy, ...options },
-    );
+    return this.#follow(this.#withPolicy(options));
+  }
+
+  /** Runs one review: a turn in which Codex's own reviewer looks at changes. */
+  runReview(options: ReviewOptions): TurnRun {
+    return this.#follow(this.#withPolicy(options));
   }
 
   /** Joins a turn that another one has started: the same events from its beginning, the same `result`. */
@@ -180,7 +183,11 @@ export class BrokerClient {
     }
   }
 
-  #follow(options: TurnOptions | JoinOptions): TurnRun {
+  #withPolicy<T extends object>(options: T): T {
+    return this.#policy === undefined ? options : { policy: this.#policy, ...options };
+  }
+
+  #follow(options: TurnOptions | ReviewOptions | JoinOptions): TurnRun {
     const turn: TurnRun = new TurnRun(
       {
         inbox: this.#inbox,

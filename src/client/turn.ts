@@ -62,6 +62,11 @@ export interface TurnOptions {
   readonly onQuestion?: QuestionHandler;
 }
 
+/** A review by Codex's own reviewer. Its text is the final message. */
+export interface ReviewOptions extends Omit<TurnOptions, "prompt" | "effort" | "outputSchema"> {
+  readonly target: v2.ReviewTarget;
+}
+
 /** A turn that runs already. What happened in it so far is told first. */
 export interface JoinOptions {
   readonly threadId: string;
@@ -73,8 +78,9 @@ export interface JoinOptions {
   readonly onQuestion?: QuestionHandler;
 }
 
-/** Without a prompt it joins the turn that runs. */
-type RunOptions = Omit<TurnOptions, "prompt"> & Partial<Pick<TurnOptions, "prompt">>;
+/** With neither a prompt nor something to review it joins the turn that runs. */
+type RunOptions = Omit<TurnOptions, "prompt"> &
+  Partial<Pick<TurnOptions, "prompt"> & Pick<ReviewOptions, "target">>;
 
 export interface TurnResult {
   readonly status: "completed" | "failed" | "interrupted" | "timedOut";
@@ -135,7 +141,7 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
   #intent: Intent | undefined;
   #interrupting: Promise<void> | undefined;
 
-  constructor(context: TurnContext, options: TurnOptions | JoinOptions) {
+  constructor(context: TurnContext, options: TurnOptions | ReviewOptions | JoinOptions) {
     this.#context = context;
     this.#options = options;
     this.#stall = new StallWatch(this.#options.stallMs, (silentMs) => this.#stalled(silentMs));
@@ -264,7 +270,7 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
       cwd: opened.cwd,
     });
     this.#own.openThread(opened.thread.id);
-    if (this.#options.prompt === undefined && opened.thread.status.type !== "active") {
+    if (this.#joins && opened.thread.status.type !== "active") {
       throw new BrokerError("invalidRequest", `No turn runs on thread ${opened.thread.id}.`, {
         details: { threadId: opened.thread.id },
         hint: "`codex-broker status` shows the turns that run.",
@@ -276,7 +282,7 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
   /** A thread may be opened twice without harm: no use to wait for a broker on its way out. */
   async #unlessReplaced(connection: Connection, answer: Promise<unknown>): Promise<unknown> {
     // A turn that is joined runs in that broker and nowhere else.
-    if (this.#options.prompt === undefined) return await answer;
+    if (this.#joins) return await answer;
     const replaced = this.#context.replaced(connection).then(() => {
       throw new BrokerError("draining", "The broker was replaced before it had opened the thread.");
     });
@@ -284,14 +290,24 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
   }
 
   async #startTurn(threadId: string): Promise<void> {
-    const { prompt, effort, outputSchema } = this.#options;
-    if (prompt === undefined) return this.#own.claim(undefined);
-    const input =
-      typeof prompt === "string" ? [{ type: "text", text: prompt, text_elements: [] }] : prompt;
+    if (this.#joins) return this.#own.claim(undefined);
     this.#asked = true;
     const connection = (this.#connection ??= await this.#context.connection());
     this.#mayHaveBegun = !this.#context.wasReplaced(connection);
-    const answer = await this.#request("turn/start", {
+    const answer = await this.#askToBegin(threadId);
+    const turn = isRecord(answer) ? answer["turn"] : undefined;
+    this.#own.claim(isRecord(turn) && typeof turn["id"] === "string" ? turn["id"] : undefined);
+    this.#interruptIfKnown();
+  }
+
+  #askToBegin(threadId: string): Promise<unknown> {
+    const { prompt, target, effort, outputSchema } = this.#options;
+    if (target !== undefined) {
+      return this.#request("review/start", { threadId, target, ...this.#wishes() });
+    }
+    const input =
+      typeof prompt === "string" ? [{ type: "text", text: prompt, text_elements: [] }] : prompt;
+    return this.#request("turn/start", {
       threadId,
       input,
       ...this.#asking(),
@@ -299,9 +315,10 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
       ...(outputSchema === undefined ? {} : { outputSchema }),
       ...this.#wishes(),
     });
-    const turn = isRecord(answer) ? answer["turn"] : undefined;
-    this.#own.claim(isRecord(turn) && typeof turn["id"] === "string" ? turn["id"] : undefined);
-    this.#interruptIfKnown();
+  }
+
+  get #joins(): boolean {
+    return this.#options.prompt === undefined && this.#options.target === undefined;
   }
 
   /** What is meant for the broker alone. */
@@ -378,11 +395,20 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
     if (method === "broker/turnLost") return this.#terminal.reject(lostAsTold(params));
     this.#interruptIfKnown();
     if (event.type === "usage") this.#usage = event.usage;
-    if (event.type === "item.completed" && event.item.type === "agentMessage") {
-      this.#message = event.item.text;
-      this.#answered = event.item.phase !== "commentary";
-    }
+    if (event.type === "item.completed") this.#noteMessage(event.item);
     if (event.type === "turn.completed") this.#terminal.resolve(event.turn);
+  }
+
+  /** Of a review, what its reviewer has handed over. */
+  #noteMessage(item: v2.ThreadItem): void {
+    if (this.#options.target !== undefined) {
+      if (item.type !== "exitedReviewMode") return;
+      this.#message = item.review;
+      this.#answered = true;
+    } else if (item.type === "agentMessage") {
+      this.#message = item.text;
+      this.#answered = item.phase !== "commentary";
+    }
   }
 
   /** An early wish to end the turn is kept until its id is known. */

@@ -34,6 +34,7 @@ const severities = {
   // What stands around them.
   sandboxDenied: "error",
   sandboxed: "note",
+  noSandboxHere: "warning",
   nodeTooOld: "error",
   killsByNumber: "note",
   noProofHere: "note",

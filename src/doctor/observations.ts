@@ -116,7 +116,12 @@ export interface SurroundingsSeen {
   readonly signalsThroughDescriptors: boolean;
   readonly workspace: Resolved<{ readonly path: string }>;
   readonly codexHome: Resolved<{ readonly path: string }>;
-  readonly codex: Resolved<{ readonly path: string; readonly version: string | null }>;
+  readonly codex: Resolved<{
+    readonly path: string;
+    readonly version: string | null;
+    /** Why Codex cannot set up its own sandbox here, in its words; null where it can, or does not say. */
+    readonly noSandbox: string | null;
+  }>;
   readonly login: LoginSeen;
   readonly endpointVariable: EndpointVariableSeen | undefined;
 }

@@ -13,6 +13,8 @@ const KEPT_JOBS = 500;
 const BEGUN_WITHIN_MS = 60_000;
 const SET_ASIDE = ".damaged";
 const JOURNAL = /^([2-9b-z]{8})\.jsonl$/;
+/** How files of jobs are called, those that were set aside among them. */
+export const FILE_OF_JOB = /^[2-9b-z]{8}\.(?:jsonl|damaged)$/;
 
 export type JobReading =
   | { readonly state: "read"; readonly id: string; readonly job: Job }
@@ -59,8 +61,8 @@ export function readJob(directory: string, id: string): JobReading | undefined {
 
 export interface Retention {
   readonly now: number;
-  /** The instances of brokers that may still run jobs. */
-  readonly living: ReadonlySet<string>;
+  /** The instances of brokers that may still run jobs. Asked for when the journals have been read. */
+  readonly living: () => ReadonlySet<string>;
   readonly keptForMs?: number;
   readonly keptJobs?: number;
 }
@@ -73,10 +75,13 @@ export interface Retention {
  */
 export function removeOldJobs(directory: string, retention: Retention): string[] {
   const { now, living, keptForMs = KEPT_FOR_MS, keptJobs = KEPT_JOBS } = retention;
-  const ended = readJobs(directory).flatMap((reading) => {
+  const readings = readJobs(directory);
+  // Afterwards: the broker of a job that has been read had its record before it had the job.
+  const mayRun = living();
+  const ended = readings.flatMap((reading) => {
     if (reading.state === "unreadable") return [];
     const { end, instance, lastEntryAt } = reading.job;
-    if (end === null && living.has(instance)) return [];
+    if (end === null && mayRun.has(instance)) return [];
     return [{ id: reading.id, endedAt: Date.parse(end?.at ?? lastEntryAt) }];
   });
   const old = ended.filter(({ endedAt }, index) => index >= keptJobs || now - endedAt >= keptForMs);

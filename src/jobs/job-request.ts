@@ -16,6 +16,7 @@ const settings = v.object({
   policy: v.optional(v.nullable(policySchema), null),
   outputSchema: v.optional(v.unknown(), null),
   timeoutMs: v.optional(v.nullable(v.pipe(v.number(), v.minValue(1))), null),
+  origin: text,
 });
 
 const prompt = v.union([

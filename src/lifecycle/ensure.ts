@@ -21,6 +21,7 @@ import {
   type EpochReading,
   type ServingRecord,
 } from "./epoch-file.ts";
+import { forbiddenSockets } from "./forbidden-sockets.ts";
 import { limitsOf } from "./limits.ts";
 import type { Scope } from "./scope.ts";
 import { spawnBroker } from "./spawn-broker.ts";
@@ -100,6 +101,7 @@ export async function ensureBroker(options: EnsureOptions): Promise<Ensured> {
     if (verdict.step === "supersede") {
       throwIfStartFailedMeanwhile(observation, calledAt);
       throwIfCrashLoop(scope.directory);
+      await throwIfSocketsForbidden(scope.stateDir);
       const claim = claimEpoch(scope.directory, epochOf(observation));
       if (claim === undefined) continue;
       trace("info", "ensure.superseding", { epoch: claim.epoch, reason: verdict.reason });
@@ -308,6 +310,20 @@ function throwIfCrashLoop(scopeDir: string): void {
     `The last ${count} brokers failed one after the other, the latest because: ${String(reasons[0])}. ` +
       `The next start is tried in ${Math.ceil(waitMs / 1000)} s.`,
     { details: { count, waitMs, reasons } },
+  );
+}
+
+/** A broker that is started where its starter may not connect to it serves nobody. */
+async function throwIfSocketsForbidden(stateDir: string): Promise<void> {
+  const directory = await forbiddenSockets(stateDir);
+  if (directory === undefined) return;
+  throw new BrokerError(
+    "sandboxDenied",
+    `The system does not allow a connection to sockets in ${directory} (EPERM), so no broker was started.`,
+    {
+      details: { directory },
+      hint: `Run \`codex-broker ensure\` outside the sandbox, and allow the sandbox to connect to sockets in ${directory}.`,
+    },
   );
 }
 

@@ -4,7 +4,7 @@ import { homedir } from "node:os";
 import path from "node:path";
 import { locateCodex } from "../app-server/locate.ts";
 import { BrokerError } from "../base/errors.ts";
-import { scopeDirectory, stateDirectory } from "./state-directory.ts";
+import { FORMAT, scopeDirectory, stateDirectory } from "./state-directory.ts";
 
 /** What must be equal for two clients to share one broker. */
 export interface Scope {
@@ -50,6 +50,8 @@ export function resolveScope(options: ScopeOptions = {}): Scope {
   }).path;
   const label = options.label ?? null;
   const identity = {
+    // Sockets are named by the key: those of another format are not in the way of ours.
+    format: FORMAT,
     user: process.getuid?.() ?? env["USERNAME"] ?? null,
     workspace,
     codexHome,

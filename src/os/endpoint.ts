@@ -59,6 +59,9 @@ export function chooseEndpoint(naming: EndpointNaming): Endpoint {
 /** How sockets of ours are called: by the scope's short key, the epoch and the instance. */
 export const SOCKET_NAME = /^([0-9a-f]{12})\.([1-9]\d*)\.([0-9a-f]{6})\.sock$/;
 
+/** How the fixed path of a scope is called. */
+export const CURRENT_NAME = /^([0-9a-f]{12})\.current$/;
+
 export function socketName({
   shortKey,
   epoch,

@@ -122,9 +122,17 @@ export function unusable(path: string, cause: unknown): BrokerError {
   return new BrokerError("stateDirUnusable", `${path} cannot be used: ${messageOf(cause)}.`, {
     cause,
     details: { path, errno: errnoOf(cause) ?? null },
-    ...(isSandboxed() ? { hint: SANDBOX_HINT } : {}),
+    ...hintFor(cause),
   });
 }
+
+function hintFor(cause: unknown): { readonly hint?: string } {
+  if (isSandboxed()) return { hint: SANDBOX_HINT };
+  return errnoOf(cause) === "EROFS" ? { hint: READ_ONLY_HINT } : {};
+}
+
+const READ_ONLY_HINT =
+  "The disk is read-only, or a sandbox makes it so: run `codex-broker ensure` outside, or set CODEX_BROKER_STATE_DIR to another directory.";
 
 const SANDBOX_HINT =
   "This is a sandbox, which may forbid it: run `codex-broker ensure` outside, and see `codex-broker doctor`.";

@@ -25,6 +25,8 @@ export interface JobRequest {
   readonly outputSchema: unknown;
   /** Milliseconds after which the turn is interrupted. */
   readonly timeoutMs: number | null;
+  /** The session of a host that asked for it; null where there was none. */
+  readonly origin: string | null;
 }
 
 /** How a job ended. `lost` means that nobody saw its end. */

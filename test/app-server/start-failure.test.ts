@@ -89,3 +89,18 @@ test("F96: a lack of descriptors or processes may pass, so it is no fault of the
     expect(notSpawned(code)).toMatchObject({ kind: "appServerStartFailed", retryable: true });
   }
 });
+
+test("without /proc, which Codex needs, it is the sandbox that is named", () => {
+  const exit = { code: 1, signal: null, stderrTail: "Error: no path" };
+  expect(startFailure({ codex, exit, hasProc: false })).toMatchObject({
+    kind: "sandboxDenied",
+    message: expect.stringContaining("no /proc"),
+  });
+});
+
+test("what is quoted is the error, not the last line of a backtrace", () => {
+  const stderrTail = "WARNING: odd\nError: not configured\nStack backtrace:\n   0: <unknown>";
+  expect(failed({ code: 1, stderrTail }).message).toMatch(
+    /before it answered: Error: not configured$/,
+  );
+});

@@ -13,6 +13,7 @@ guardAgainstLeaks();
 
 const NOBODY = 65_534;
 const CONNECT = `
+  process.setuid(Number(process.argv[2]));
   const socket = require("node:net").connect({ path: process.argv[1] });
   socket.on("error", (error) => console.log(error.code));
   socket.on("connect", () => console.log("connected"));
@@ -20,10 +21,9 @@ const CONNECT = `
   socket.on("close", () => console.log("closed"));
 `;
 
-/** What a process of that user gets to hear from the socket. */
+/** What a process of that user gets to hear from the socket. It becomes his only when it runs: Node may lie where he cannot read. */
 async function connectAs(uid: number, address: string): Promise<string[]> {
-  const child = spawn(process.execPath, ["-e", CONNECT, address], {
-    uid,
+  const child = spawn(process.execPath, ["-e", CONNECT, address, String(uid)], {
     cwd: "/",
     env: {},
     stdio: ["ignore", "pipe", "inherit"],

@@ -48,7 +48,7 @@ test("the start of everything else loads neither that parser nor any command", (
   expect(has(files, "node:net")).toBe(false);
 });
 
-test.each(["run", "stop", "logs", "proxy", "serve"])(
+test.each(["run", "review", "transfer", "setup", "stop", "logs", "proxy", "serve"])(
   "%s loads neither that parser nor the daemon's parts",
   (name) => {
     const chunks = join(dirname(CLI), "chunks");
@@ -62,6 +62,21 @@ test.each(["run", "stop", "logs", "proxy", "serve"])(
     expect(has(files, "pino")).toBe(false);
   },
 );
+
+test("the form of a review lies beside the program", () => {
+  const form = readFileSync(join(dirname(CLI), "review.schema.json"), "utf8");
+  expect(form).toBe(readFileSync("src/cli/review/review.schema.json", "utf8"));
+});
+
+test("a hook loads nothing that talks to anybody before it has to", () => {
+  const chunks = join(dirname(CLI), "chunks");
+  const own = readdirSync(chunks).filter((file) => /^hook-[A-Z0-9]{8}\.js$/.test(file));
+  expect(own).toHaveLength(1);
+  const files = loadedWith(join(chunks, own[0]!));
+  expect(files.size).toBeGreaterThan(3);
+  expect(has(files, "node:net")).toBe(false);
+  expect(has(files, COMMANDER)).toBe(false);
+});
 
 test("that parser is there, in a file of its own", () => {
   const chunks = join(dirname(CLI), "chunks");

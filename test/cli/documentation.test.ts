@@ -22,7 +22,7 @@ test("docs/cli.md names every command, option and exit code, and no other option
 test("every example of a command can be read", () => {
   for (const spec of specs) {
     for (const { line } of spec.examples) {
-      const words = /codex-broker (.*?)(?: \| jq.*|\)")?$/.exec(line)?.[1] ?? "";
+      const words = /codex-broker (.*?)(?: \| (?:jq|source).*|\)"?)?$/.exec(line)?.[1] ?? "";
       const [name, ...args] = [...words.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(
         ([, double, single, bare]) => double ?? single ?? bare ?? "",
       );

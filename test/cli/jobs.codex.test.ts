@@ -327,7 +327,7 @@ test("F62 F64: cancel says that a job goes on, what is done about it, and when i
   await eventually(() => world.model.requests.total === 2, "both are running");
   const first = await cli(world, ["jobs", "cancel", id, "--json", "--timeout", "15"]);
   expect(first.code).toBe(5);
-  expect(jsonLines(first.stdout)[0]).toEqual({
+  expect(lastJson(first.stdout)).toEqual({
     job: id,
     outcome: null,
     cancelled: false,

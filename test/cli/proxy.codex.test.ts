@@ -228,7 +228,7 @@ describe("proxy: the broker is lost under it", { timeout: LIMIT_MS }, () => {
       await eventually(() => world.model.requests.inFlight === 1, "the turn runs");
       const [record] = livingBrokers(world.stateDir);
       const asked = program.ask("command/exec", {
-        command: ["sleep", "60"],
+        command: [process.execPath, "-e", "setInterval(() => {}, 1e6)"],
         sandboxPolicy: { type: "dangerFullAccess" },
       });
       const pid = record?.[which]?.pid ?? 0;

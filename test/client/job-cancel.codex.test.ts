@@ -4,8 +4,10 @@ import { describe, expect, test, vi } from "vitest";
 import { deferred } from "../../src/base/deferred.ts";
 import { attachToJob, type Attached, type AttachOptions } from "../../src/client/job-attach.ts";
 import type { BrokerClient, QuestionHandler } from "../../src/index.ts";
+import type { RunningJob } from "../../src/wire/job-protocol.ts";
 import { readEpoch } from "../../src/lifecycle/epoch-file.ts";
 import { eventually } from "../support/eventually.ts";
+import { makeFakeCodex } from "../support/fake-codex.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { realCodex } from "../support/real-codex.ts";
 import { livingBrokers } from "../support/stop-brokers.ts";
@@ -64,11 +66,15 @@ test("F62 F64: a turn in the foreground that goes on is not said to have ended, 
   await eventually(() => world.model.requests.total === 1, "it is running");
   turn.interrupt();
   await expect(turn.result).rejects.toMatchObject({ kind: "turnLost" });
-  await eventually(() => {
-    const reading = readEpoch(scopeDir(world), 1);
-    const record = reading?.state === "read" ? reading.record : undefined;
-    return record?.state === "ended" && record.reason.includes("though it was interrupted");
-  }, "its broker has ended");
+  await eventually(
+    () => {
+      const reading = readEpoch(scopeDir(world), 1);
+      const record = reading?.state === "read" ? reading.record : undefined;
+      return record?.state === "ended" && record.reason.includes("though it was interrupted");
+    },
+    "its broker has ended",
+    30_000,
+  );
   expect((await client.runTurn({ prompt: "say: elsewhere" }).result).message).toBe("elsewhere");
 });
 
@@ -93,6 +99,30 @@ describe("a job that is cancelled", () => {
     else expect(answer).toMatchObject({ job });
     expect((await jobView(world, job))?.state).toBe("cancelled");
     expect((await client.status()).turns).toEqual([]);
+  });
+
+  test("F63: while its thread is being opened, starts no turn, and both sides are told", async () => {
+    await using fake = await makeFakeCodex({ delayMs: { "thread/start": 1_500 } });
+    await using world = await makeWorld({ codex: fake.command, env: fake.env });
+    await using client = await world.connect();
+    await using other = await world.connect();
+    const told = client
+      .request("broker/job/start", { prompt: "hold" })
+      .catch((error: unknown) => error);
+    let jobs: readonly RunningJob[] = [];
+    await eventually(async () => {
+      ({ jobs } = await other.request("broker/jobs", {}));
+      return jobs.length === 1;
+    }, "the job is known");
+    const { job, threadId } = jobs[0]!;
+    expect(threadId).toBeNull();
+    expect(await other.request("broker/job/cancel", { job })).toMatchObject({
+      outcome: "cancelled",
+    });
+    expect(await told).toMatchObject({ kind: "turnInterrupted" });
+    expect((await jobView(world, job))?.state).toBe("cancelled");
+    const methods = (await fake.received()).map((got) => (got as { method?: string }).method);
+    expect(methods).not.toContain("turn/start");
   });
 
   test("F63: at the moment of its acknowledgement", async () => {

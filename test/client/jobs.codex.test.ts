@@ -6,6 +6,7 @@ import { continuationOf } from "../../src/cli/jobs/resume.ts";
 import { epochPath } from "../../src/lifecycle/epoch-file.ts";
 import type { BrokerClient } from "../../src/index.ts";
 import { eventually } from "../support/eventually.ts";
+import { makeFakeCodex } from "../support/fake-codex.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { livingBrokers } from "../support/stop-brokers.ts";
 import { makeWorld } from "../support/world.ts";
@@ -38,6 +39,20 @@ describe("a job", () => {
       const [one] = await viewJobs(scopeDir(world));
       return one?.state === "completed" && one.job.end?.message === "begun";
     }, "the job has completed");
+  });
+
+  test("F21: keeps its broker alive before it has a turn, though nobody else is there", async () => {
+    await using fake = await makeFakeCodex({ delayMs: { "thread/start": 1_500 } });
+    await using world = await makeWorld({ codex: fake.command, env: fake.env });
+    const client = await world.connect({ limits: { idleTimeoutMs: 200 } });
+    client.request("broker/job/start", { prompt: "say: begun" }).catch(() => {});
+    await eventually(() => existsSync(join(scopeDir(world), "jobs")), "it was asked for");
+    client.close();
+    await eventually(async () => {
+      const [one] = await viewJobs(scopeDir(world));
+      return one?.state === "completed";
+    }, "the job has completed");
+    await eventually(() => livingBrokers(world.stateDir).length === 0, "the broker ends");
   });
 
   test("F60: has on record what was asked, what became of it, and where", async () => {

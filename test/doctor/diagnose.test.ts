@@ -32,6 +32,7 @@ const failed = (n: number): string => new Date(NOW - n * 1000).toISOString();
 const gone = { broker: "gone", appServer: "gone" } as const;
 const silent = { kind: "silent", forMs: 3000 } as const;
 const refused = { kind: "refused", code: "ECONNREFUSED" } as const;
+const codex = { found: true, path: "/bin/codex", version: "0.169.0", noSandbox: null } as const;
 const unresolved = (kind: ConstructorParameters<typeof BrokerError>[0]) =>
   ({ found: false, error: new BrokerError(kind, `It is ${kind}.`).toJSON() }) as const;
 
@@ -84,6 +85,7 @@ const CASES: Readonly<Record<FindingCode, Change>> = {
   },
   sandboxDenied: { epochs: [serving({ contact: { kind: "denied", code: "EPERM" } })] },
   sandboxed: { surroundings: { sandbox: ["CODEX_SANDBOX"] } },
+  noSandboxHere: { surroundings: { codex: { ...codex, noSandbox: "no namespaces" } } },
   nodeTooOld: { surroundings: { node: "20.18.3" } },
   killsByNumber: { surroundings: { signalsThroughDescriptors: false } },
   noProofHere: { surroundings: { canProve: false, platform: "darwin" } },
@@ -91,10 +93,10 @@ const CASES: Readonly<Record<FindingCode, Change>> = {
   codexHomeMissing: { surroundings: { codexHome: unresolved("codexHomeMissing") } },
   codexNotFound: { surroundings: { codex: unresolved("codexNotFound") } },
   codexUnusable: {
-    surroundings: { codex: { found: true, path: "/bin/codex", version: null } },
+    surroundings: { codex: { ...codex, version: null } },
   },
   codexTooOld: {
-    surroundings: { codex: { found: true, path: "/bin/codex", version: "0.123.9" } },
+    surroundings: { codex: { ...codex, version: "0.123.9" } },
   },
   otherCodex: { epochs: [serving({}, { codex: "/elsewhere/codex" })] },
   notLoggedIn: {

@@ -9,6 +9,7 @@ import {
   symlinkSync,
   utimesSync,
   writeFileSync,
+  readFileSync,
 } from "node:fs";
 import { createServer } from "node:net";
 import { once } from "node:events";
@@ -28,7 +29,6 @@ import {
 } from "../../src/lifecycle/epoch-file.ts";
 import { identityOf, livenessOf } from "../../src/os/process-identity.ts";
 import { provenDescendants } from "../../src/os/kill-tree.ts";
-import { readStat } from "../../src/os/proc-stat.ts";
 import { stillRuns } from "../../src/os/process-tree.ts";
 import { servingRecord } from "../lifecycle/records.ts";
 import { soon } from "./soon.ts";
@@ -75,15 +75,24 @@ function scopeDirOf(world: World): string {
   return join(format, readdirSync(format)[0]!);
 }
 
+/** Not its name: that is `node`, `MainThread` or `node-MainThread`, as each Node likes it. */
+function commandLineOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  } catch {
+    return "";
+  }
+}
+
 describe("a broker that was killed", () => {
   test("F16 F17 F18 S4: its orphans are ended with all their helpers, and it gets its obituary", async () => {
     await using world = await makeWorld({ config: { tables: MCP_SERVER_TABLE } });
     const client = await world.connect();
     const turn = client.runTurn({ prompt: "shell: sleep 600" });
     const record = livingBrokers(world.stateDir)[0]!;
-    const runs = (name: string): boolean =>
-      provenDescendants(record.appServer!).some(({ pid }) => readStat(pid)?.comm === name);
-    await soon(() => runs("node") && runs("sleep"), "the MCP server and the command run");
+    const runs = (word: string): boolean =>
+      provenDescendants(record.appServer!).some(({ pid }) => commandLineOf(pid).includes(word));
+    await soon(() => runs("mcp-server") && runs("sleep"), "the MCP server and the command run");
     const helpers = provenDescendants(record.appServer!);
     // A stopped one does not notice that its broker goes.
     process.kill(record.appServer!.pid, "SIGSTOP");

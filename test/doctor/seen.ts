@@ -21,7 +21,7 @@ export const healthySurroundings: SurroundingsSeen = {
   signalsThroughDescriptors: true,
   workspace: { found: true, path: "/work" },
   codexHome: { found: true, path: "/home/.codex" },
-  codex: { found: true, path: "/bin/codex", version: "0.169.0" },
+  codex: { found: true, path: "/bin/codex", version: "0.169.0", noSandbox: null },
   login: { file: "there", path: "/home/.codex/auth.json", elsewhere: false },
   endpointVariable: undefined,
 };

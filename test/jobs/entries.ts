@@ -14,6 +14,7 @@ const request = {
   policy: null,
   outputSchema: null,
   timeoutMs: null,
+  origin: null,
 };
 
 /** A job from its beginning to its end. */

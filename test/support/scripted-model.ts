@@ -68,6 +68,8 @@ export interface ScriptedModel extends AsyncDisposable {
   readonly requests: ModelTraffic;
   /** Lets pass what waits at this gate, now and later. */
   release(gate: string): void;
+  /** A prompt that matches and that no test can choose (Codex's own, or one of ours) is answered by this script. */
+  answer(prompt: RegExp, script: string): void;
   /** Ends every open response at once and stops listening; a second call does nothing. */
   close(): Promise<void>;
 }
@@ -104,6 +106,7 @@ class Model implements ScriptedModel {
     });
   });
   readonly #gates = new Map<string, PromiseWithRelease>();
+  readonly #answers: Array<{ readonly prompt: RegExp; readonly script: string }> = [];
   readonly #closing = new AbortController();
 
   get url(): string {
@@ -118,6 +121,10 @@ class Model implements ScriptedModel {
 
   release(gate: string): void {
     this.#gate(gate).release();
+  }
+
+  answer(prompt: RegExp, script: string): void {
+    this.#answers.unshift({ prompt, script });
   }
 
   async close(): Promise<void> {
@@ -186,7 +193,8 @@ class Model implements ScriptedModel {
     response: ServerResponse,
     signal: AbortSignal,
   ): Promise<void> {
-    const steps = stepsOfRequest(parseScript(prompt), outputs.length);
+    const script = this.#answers.find((one) => one.prompt.test(prompt))?.script ?? prompt;
+    const steps = stepsOfRequest(parseScript(script), outputs.length);
     const [first] = steps;
     if (first?.kind === "http") {
       return sendJson(response, first.status, { error: { message: `scripted ${first.status}` } });

@@ -4,6 +4,7 @@ import { endpointUrl } from "../../os/endpoint-url.ts";
 import { clientInfo, wantedScope, wantedStart } from "../workspace/wanted.ts";
 import type { envOptions } from "../quick-commands.ts";
 import type { Given } from "../line/given.ts";
+import { shellQuoted } from "../host/host-session.ts";
 import { out } from "../output/output.ts";
 
 export async function execute(given: Given<typeof envOptions>): Promise<ExitCode> {
@@ -18,13 +19,8 @@ export async function execute(given: Given<typeof envOptions>): Promise<ExitCode
   if (given.has("json")) out.json(variables);
   else {
     for (const [name, value] of Object.entries(variables)) {
-      out.line(`export ${name}=${quoted(value)}`);
+      out.line(`export ${name}=${shellQuoted(value)}`);
     }
   }
   return EXIT.ok;
-}
-
-/** For a POSIX shell: nothing in it means anything. */
-function quoted(value: string): string {
-  return `'${value.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,27 +1,24 @@
 import { EXIT, type ExitCode } from "../../base/errors.ts";
 import { monotonicMs } from "../../base/deadline.ts";
-import { onTrace } from "../../base/trace.ts";
 import type { BrokerClient } from "../../client/broker-client.ts";
-import { connectBroker } from "../../client/connect.ts";
 import type { QuestionHandler } from "../../client/inbox.ts";
 import type { TurnEvent } from "../../client/turn-event.ts";
 import type { TurnResult, TurnRun } from "../../client/turn.ts";
-import { clientInfo, wantedScope, wantedSharing, wantedStart } from "../workspace/wanted.ts";
 import { runOptions } from "../commands.ts";
 import type { Given } from "../line/given.ts";
-import { failureOf, printFailure, printStacks } from "../output/failure.ts";
+import { endWithFailure, failureOf, printFailure } from "../output/failure.ts";
 import { err, out } from "../output/output.ts";
 import type { Person } from "../ask/person.ts";
 import { personAtTerminal } from "../ask/person-at-terminal.ts";
 import { answerAll, type Answered } from "../run/approvals.ts";
 import { refuseInBackground, runInBackground } from "../run/background.ts";
+import { chooseReporter } from "../run/choose-reporter.ts";
+import { connectForTurn } from "../run/connect.ts";
 import { Interruption } from "../run/interruption.ts";
 import { JsonReporter } from "../run/json-reporter.ts";
 import { LiveReporter } from "../run/live-reporter.ts";
-import { requireLogin } from "../run/login.ts";
 import { newestThread } from "../run/newest-thread.ts";
 import { lineOfFailure, lineOfResult } from "../run/outcome.ts";
-import { PlainReporter } from "../run/plain-reporter.ts";
 import { readPrompt } from "../run/prompt.ts";
 import { quietReporter } from "../run/quiet-reporter.ts";
 import type { Reporter } from "../run/reporter.ts";
@@ -83,8 +80,7 @@ class Run {
     const request = turnRequest(this.#given);
     const prompt = await this.#readPrompt();
     using interruption = new Interruption({ onFirst: () => {}, onSecond: () => {} });
-    await using client = await this.#connect(interruption);
-    await interruption.race(requireLogin(client));
+    await using client = await connectForTurn(this.#given, "run", this.#reporter, interruption);
     const threadId = await interruption.race(this.#threadToResume(client));
     return await runInBackground(client, prompt, request, threadId, this.#json);
   }
@@ -94,8 +90,7 @@ class Run {
     request: TurnRequest,
     interruption: Interruption,
   ): Promise<TurnResult> {
-    await using client = await this.#connect(interruption);
-    await interruption.race(requireLogin(client));
+    await using client = await connectForTurn(this.#given, "run", this.#reporter, interruption);
     const threadId = await interruption.race(this.#threadToResume(client));
     this.#reporter.preparing(
       threadId === undefined ? "opening a thread" : `resuming thread ${threadId}`,
@@ -136,25 +131,6 @@ class Run {
     this.#reporter.answered({ method, decision: "accepted", wish: wishOf(method, params) });
   }
 
-  async #connect(interruption: Interruption): Promise<BrokerClient> {
-    const undo = onTrace(({ event }) => {
-      if (event === "ensure.superseding") this.#reporter.preparing("starting a broker");
-    });
-    try {
-      return await interruption.race(
-        connectBroker({
-          ...wantedScope(this.#given),
-          ...wantedSharing(this.#given),
-          ...wantedStart(this.#given),
-          clientInfo: clientInfo("run"),
-          signal: interruption.signal,
-        }),
-      );
-    } finally {
-      undo();
-    }
-  }
-
   async #threadToResume(client: BrokerClient): Promise<string | undefined> {
     if (!this.#given.has("resume")) return undefined;
     const named = this.#given.text("resume");
@@ -164,9 +140,7 @@ class Run {
   }
 
   #choose(): Reporter {
-    if (this.#json) return new JsonReporter(out);
-    if (this.#given.has("quiet")) return quietReporter;
-    return err.canRedraw ? new LiveReporter(err, out.isTerminal) : new PlainReporter(err);
+    return this.#json ? new JsonReporter(out) : chooseReporter(this.#given.has("quiet"));
   }
 
   #finish(result: TurnResult): ExitCode {
@@ -184,13 +158,10 @@ class Run {
 
   #fail(thrown: unknown): ExitCode {
     this.#reporter.gone();
-    const failure = failureOf(thrown);
     if (this.#json) {
       const durationMs = Math.round(monotonicMs() - this.#startedAt);
-      out.json(lineOfFailure(failure, this.#turn, durationMs));
+      out.json(lineOfFailure(failureOf(thrown), this.#turn, durationMs));
     }
-    printFailure(failure, err);
-    if (process.env["CODEX_BROKER_DEBUG"] === "1") printStacks(thrown, err);
-    return failure.exitCode;
+    return endWithFailure(thrown, err);
   }
 }

@@ -8,10 +8,10 @@ import type { Person } from "../ask/person.ts";
 import { personAtTerminal } from "../ask/person-at-terminal.ts";
 import { err, out } from "../output/output.ts";
 import type { Answered } from "../run/approvals.ts";
+import { chooseReporter } from "../run/choose-reporter.ts";
 import { Interruption } from "../run/interruption.ts";
 import { JsonReporter } from "../run/json-reporter.ts";
 import { LiveReporter } from "../run/live-reporter.ts";
-import { PlainReporter } from "../run/plain-reporter.ts";
 import type { Reporter } from "../run/reporter.ts";
 import { wishOf } from "../run/wish.ts";
 import { Follower } from "./follower.ts";
@@ -47,22 +47,19 @@ class Attachment {
   #live: Attached | undefined;
   /** Answers, where there is somebody at the terminal. */
   #person: Person | undefined;
-  #objection: string | undefined;
+  #failures = 0;
 
   constructor(wish: AttachWish) {
     this.#wish = wish;
-    this.#reporter = wish.json
-      ? new JsonReporter(out)
-      : err.canRedraw
-        ? new LiveReporter(err, out.isTerminal)
-        : new PlainReporter(err);
+    this.#reporter = wish.json ? new JsonReporter(out) : chooseReporter(false);
   }
 
   async follow(view: JobView): Promise<JobView | undefined> {
+    const resumed = view.state !== "unreadable" && view.job.request.threadId !== null;
     using follower: Follower = new Follower(view, {
       from: this.#wish.from,
       tell: ({ entry, told }) => {
-        for (const event of eventsOf(told)) this.#tell(event, entry);
+        for (const event of eventsOf(told, resumed)) this.#tell(event, entry);
       },
       onLook: (now) => this.#listen(now, follower),
     });
@@ -105,7 +102,8 @@ class Attachment {
         if (this.#live === live) this.#live = undefined;
       });
     } catch (error) {
-      this.#object(messageOf(error));
+      // The first time, it may have had no thread yet, or have just ended.
+      if ((this.#failures += 1) === 2) this.#sayThatOnlyTheJournalTells(messageOf(error));
     }
   }
 
@@ -124,10 +122,8 @@ class Attachment {
     this.#reporter.answered({ method, decision: "accepted", wish: wishOf(method, params) });
   }
 
-  /** Once for each reason: it is tried again as long as the job runs. */
-  #object(why: string): void {
-    if (this.#objection === why) return;
-    this.#objection = why;
+  /** It is tried again as long as the job runs. */
+  #sayThatOnlyTheJournalTells(why: string): void {
     this.#reporter.event({
       type: "warning",
       message: `it cannot be heard live, so its journal is followed: ${why}`,
@@ -135,13 +131,13 @@ class Attachment {
   }
 }
 
-function eventsOf(entry: JobEntry): TurnEvent[] {
+function eventsOf(entry: JobEntry, resumed: boolean): TurnEvent[] {
   switch (entry.type) {
     case "started": {
       const { threadId, turnId, resolved } = entry;
       const [model, cwd] = [resolved.model ?? "", resolved.cwd ?? ""];
       return [
-        { type: "thread.started", threadId, resumed: false, model, cwd },
+        { type: "thread.started", threadId, resumed, model, cwd },
         { type: "turn.started", turnId },
       ];
     }

@@ -109,14 +109,16 @@ function tell(
   const { id } = view;
   const stillRunning = outcome === null && view.state !== "unreadable";
   const told: Cancellation = { job: id, outcome, cancelled, stillRunning, escalated };
-  if (json) out.json(told);
+  if (json) {
+    out.json(told);
+    return stillRunning ? EXIT.timedOut : EXIT.ok;
+  }
   if (stillRunning) {
     throw new BrokerError("timedOut", `Job ${id} was told to end, and has not confirmed it.`, {
       details: { ...told },
       hint: `\`codex-broker jobs wait ${id}\` waits on; \`codex-broker stop --force\` ends its broker, with all turns that run there.`,
     });
   }
-  if (json) return EXIT.ok;
   const how = escalated ? ", with its app-server" : "";
   out.line(
     view.state === "running"

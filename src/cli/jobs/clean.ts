@@ -11,8 +11,8 @@ export function cleanJobs(scopeDirs: readonly string[], json: boolean): ExitCode
   const setAside: string[] = [];
   for (const scopeDir of scopeDirs) {
     const directory = jobsDirectory(scopeDir);
-    const brokers = olderBrokers(scopeDir, Number.POSITIVE_INFINITY);
-    const living = new Set(brokers.map(({ instance }) => instance));
+    const living = (): ReadonlySet<string> =>
+      new Set(olderBrokers(scopeDir, Number.POSITIVE_INFINITY).map(({ instance }) => instance));
     removed.push(...removeOldJobs(directory, { now, living, keptForMs: 0 }));
     setAside.push(...setDamagedAside(directory, now));
   }

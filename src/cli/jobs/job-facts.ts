@@ -10,6 +10,7 @@ import type { jobsOptions } from "../commands.ts";
 import type { Given } from "../line/given.ts";
 import { failureJson, failureOf, printFailure, type Failure } from "../output/failure.ts";
 import { err, out } from "../output/output.ts";
+import { printOutcome, reviewOf } from "./outcome.ts";
 
 type Read = Exclude<JobView, { state: "unreadable" }>;
 
@@ -22,12 +23,23 @@ const STATUSES: Readonly<Record<Exclude<Outcome, "lost">, TurnResult["status"]>>
 
 /** Why the job did not end well; undefined for one that has, or runs. */
 export function failureOfJob(view: Read): Failure | undefined {
-  if (view.state === "running" || view.state === "completed") return undefined;
+  if (view.state === "running") return undefined;
+  if (view.state === "completed") return misfitOf(view);
   if (view.state === "lost" || view.state === "unconfirmed") return failureOf(lossOf(view));
   const result = resultOfJob(view);
   const { timeoutMs } = view.job.request;
   const error = result === undefined ? undefined : turnFailure(result, timeoutMs ?? undefined);
   return error === undefined ? undefined : failureOf(error);
+}
+
+/** Its turn went well, and yet what it said is not what was asked for. */
+function misfitOf(view: Read): Failure | undefined {
+  try {
+    reviewOf(view);
+    return undefined;
+  } catch (error) {
+    return failureOf(error);
+  }
 }
 
 /** How its turn ended, as one that was run in the foreground would; undefined while nobody can say. */
@@ -45,15 +57,14 @@ export function resultOfJob(view: Read): TurnResult | undefined {
   };
 }
 
-/** The final message is all that goes to stdout, as `run` has it. */
+/** What came of it is all that goes to stdout, as `run` and `review` have it. */
 export function tellResult(given: Given<typeof jobsOptions>, view: JobView): ExitCode {
   if (view.state === "unreadable") throw unreadable(view);
   const failure = failureOfJob(view);
-  const message = view.job.end?.message ?? "";
   if (given.has("json")) out.json(jobJson(view));
   else if (view.state === "running") {
     err.line(`job ${view.id} still runs; \`codex-broker jobs wait ${view.id}\` waits for its end`);
-  } else if (message !== "") out.foreign(message.endsWith("\n") ? message : `${message}\n`);
+  } else printOutcome(view, out);
   if (failure === undefined) return EXIT.ok;
   if (!given.has("json")) printFailure(failure, err);
   return failure.exitCode;
@@ -109,6 +120,7 @@ export function jobJson(view: JobView): Readonly<Record<string, unknown>> {
   }
   const { id, state, job } = view;
   const failure = failureOfJob(view);
+  const review = failure === undefined ? reviewOf(view) : undefined;
   return {
     job: id,
     state,
@@ -124,6 +136,7 @@ export function jobJson(view: JobView): Readonly<Record<string, unknown>> {
     resolved: job.resolved,
     message: job.end?.message ?? "",
     usage: job.usage,
+    ...(review === undefined ? {} : { review }),
     ...(failure === undefined ? {} : { error: failureJson(failure) }),
   };
 }

@@ -1,6 +1,7 @@
 import { BrokerError } from "../../base/errors.ts";
 import type { BrokerClient } from "../../client/broker-client.ts";
 import type { JobView } from "../../client/job-list.ts";
+import { hostSession } from "../host/host-session.ts";
 import { unreadable } from "./job-facts.ts";
 import type { JobStarted, JobStartParams } from "../../wire/job-protocol.ts";
 
@@ -17,7 +18,11 @@ export async function resumeJob(
   view: JobView,
   prompt: string,
 ): Promise<JobStarted> {
-  return await client.request("broker/job/start", continuationOf(view, prompt));
+  return await client.request("broker/job/start", {
+    ...continuationOf(view, prompt),
+    // Whoever goes on with it need not be who began it.
+    origin: hostSession(process.env) ?? null,
+  });
 }
 
 export function continuationOf(view: JobView, prompt: string): JobStartParams {

@@ -2,8 +2,9 @@ import type { JobView } from "../../client/job-list.ts";
 import { ago, counted, duration } from "../output/amounts.ts";
 import { printFailure } from "../output/failure.ts";
 import type { Output } from "../output/output.ts";
-import { printable, printableLine } from "../output/printable.ts";
+import { printableLine } from "../output/printable.ts";
 import { padEnd } from "../output/width.ts";
+import { printOutcome } from "./outcome.ts";
 import { durationOf, failureOfJob, titleOf } from "./job-facts.ts";
 
 const LABEL_COLUMNS = 10;
@@ -29,6 +30,7 @@ export function printJob(view: JobView, to: Output): void {
   if (job.damagedLines > 0) fact("damage", `${counted(job.damagedLines, "line")} cannot be read`);
   const failure = failureOfJob(view);
   if (failure !== undefined) printFailure(failure, to);
-  const message = job.end?.message ?? "";
-  if (message !== "") to.line(`\n${to.isTerminal ? printable(message) : message}`);
+  if ((job.end?.message ?? "") === "") return;
+  to.line();
+  printOutcome(view, to);
 }

@@ -21,6 +21,8 @@ export interface OperandSpec {
   readonly required?: true;
   /** Takes all that are left. */
   readonly many?: true;
+  /** The only words that make sense there. */
+  readonly choices?: readonly string[];
 }
 
 export interface Example {

@@ -1,7 +1,8 @@
 import { Command, CommanderError, Option } from "commander";
-import { BrokerError, EXIT } from "../../base/errors.ts";
+import { BrokerError } from "../../base/errors.ts";
 import { BROKER_VERSION } from "../../base/version.ts";
 import { out } from "../output/output.ts";
+import { EXIT_MEANINGS } from "./exit-meanings.ts";
 import type { Arguments, CommandSpec, Example, OptionSpec, OptionValue } from "./option-spec.ts";
 
 export interface Reading {
@@ -164,13 +165,6 @@ function hintFor(commands: readonly CommandSpec[], argv: readonly string[]): str
 
 const PROGRAM_NOTES = `
 Exit codes:
-  ${EXIT.ok}    all went well
-  ${EXIT.turnFailed}    the turn failed, or Codex refused the request
-  ${EXIT.usage}    the command line makes no sense
-  ${EXIT.couldNotStart}    no broker or no Codex could be had
-  ${EXIT.lost}    the broker or its app-server went away meanwhile
-  ${EXIT.timedOut}    the time was up
-  ${EXIT.foundWrong}    the doctor found something wrong
-  ${EXIT.interrupted}  interrupted
+${EXIT_MEANINGS.map(([code, meaning]) => `  ${String(code).padEnd(3)}  ${meaning}`).join("\n")}
 
 \`codex-broker <command> --help\` shows a command's options and examples.`;

@@ -56,8 +56,16 @@ export function printFailure(failure: Failure, to: Output): void {
   if (failure.hint !== "") to.line(to.paint("dim", `  → ${printableLine(failure.hint)}`));
 }
 
+/** The last words of a command that has failed. */
+export function endWithFailure(thrown: unknown, to: Output): ExitCode {
+  const failure = failureOf(thrown);
+  printFailure(failure, to);
+  if (process.env["CODEX_BROKER_DEBUG"] === "1") printStacks(thrown, to);
+  return failure.exitCode;
+}
+
 /** For whoever looks for the defect: the stacks of the error and of what caused it. */
-export function printStacks(thrown: unknown, to: Output): void {
+function printStacks(thrown: unknown, to: Output): void {
   for (let error = thrown; error instanceof Error; error = error.cause) {
     to.line(error.stack ?? error.message);
   }

@@ -1,6 +1,6 @@
 import type { v2 } from "../../app-server/generated/index.ts";
 import type { TurnEvent } from "../../client/turn-event.ts";
-import { outcomeOf, workOf, type Outcome, type Work } from "./work.ts";
+import { outcomeOf, sandboxFailureOf, workOf, type Outcome, type Work } from "./work.ts";
 
 /** Something that is worth a line of its own. All text in it is foreign. */
 export type Note =
@@ -112,7 +112,18 @@ export class Activity {
       return said;
     }
     const outcome = outcomeOf(item);
-    return work === undefined || outcome === undefined ? [] : [{ kind: "ended", work, outcome }];
+    if (work === undefined || outcome === undefined) return [];
+    return [{ kind: "ended", work, outcome }, ...this.#warnOfSandbox(item)];
+  }
+
+  /** Each of its commands fails in the same way, and none of them is to blame. */
+  #warnOfSandbox(item: v2.ThreadItem): Note[] {
+    const why = sandboxFailureOf(item);
+    if (why === undefined) return [];
+    return this.#warn(
+      `Codex's sandbox cannot be set up here, so no command can run in it (${why}); \`codex-broker doctor\` says ` +
+        "why, and where a container confines Codex already, --sandbox danger-full-access does without",
+    );
   }
 
   /** What was taken for the final message was not: more follows. */

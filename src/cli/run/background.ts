@@ -1,7 +1,10 @@
 import { BrokerError, EXIT, type ExitCode } from "../../base/errors.ts";
 import type { BrokerClient } from "../../client/broker-client.ts";
+import type { JobStartParams } from "../../wire/job-protocol.ts";
 import { runOptions } from "../commands.ts";
+import { hostSession } from "../host/host-session.ts";
 import type { Given } from "../line/given.ts";
+import type { sharingOptions } from "../options.ts";
 import { out } from "../output/output.ts";
 import { wantedSharing } from "../workspace/wanted.ts";
 import type { TurnRequest } from "./turn-request.ts";
@@ -12,18 +15,27 @@ import type { TurnRequest } from "./turn-request.ts";
  * @throws BrokerError `usage`.
  */
 export function refuseInBackground(given: Given<typeof runOptions>): void {
-  const refuse = (what: string, hint: string): never => {
-    throw new BrokerError("usage", `${what} does not go with --background.`, { hint });
-  };
   if (given.choice("approve", runOptions.approve.choices) === "all") {
     refuse("--approve all", "Name what it may do with `--policy FILE` or `--allow-mcp SERVER`.");
   }
   if (given.has("queue")) refuse("--queue", "Start the job when the thread's turn has ended.");
   if (given.has("ephemeral")) refuse("--ephemeral", "A job's journal stays on disk.");
-  if (wantedSharing(given).private) {
-    const asked = given.has("private") ? "--private" : "CODEX_BROKER_PRIVATE=1";
-    refuse(asked, "A private app-server ends with its client, and the job would end with it.");
-  }
+  requireShared(given);
+}
+
+/**
+ * A private app-server ends with its client, and the job would end with it.
+ *
+ * @throws BrokerError `usage`.
+ */
+export function requireShared(given: Given<typeof sharingOptions>): void {
+  if (!wantedSharing(given).private) return;
+  const asked = given.has("private") ? "--private" : "CODEX_BROKER_PRIVATE=1";
+  refuse(asked, "A private app-server ends with its client, and the job would end with it.");
+}
+
+function refuse(what: string, hint: string): never {
+  throw new BrokerError("usage", `${what} does not go with --background.`, { hint });
 }
 
 /** Hands the turn over to the broker, which owns it from then on. */
@@ -35,7 +47,7 @@ export async function runInBackground(
   json: boolean,
 ): Promise<ExitCode> {
   const { cwd, model, effort, sandbox, approvalPolicy, policy, outputSchema, timeoutMs } = request;
-  const started = await client.request("broker/job/start", {
+  const params = {
     prompt,
     threadId: threadId ?? null,
     cwd: cwd ?? null,
@@ -46,6 +58,19 @@ export async function runInBackground(
     policy: policy ?? null,
     outputSchema: outputSchema ?? null,
     timeoutMs: timeoutMs ?? null,
+  };
+  return await startJob(client, params, json);
+}
+
+/** Returns when the job has begun, and says how to get at it. */
+export async function startJob(
+  client: BrokerClient,
+  params: JobStartParams,
+  json: boolean,
+): Promise<ExitCode> {
+  const started = await client.request("broker/job/start", {
+    ...params,
+    origin: hostSession(process.env) ?? null,
   });
   if (json) out.json(started);
   else {

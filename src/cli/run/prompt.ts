@@ -12,26 +12,23 @@ export interface PromptSource {
   readonly onWait: () => void;
 }
 
+/** @throws BrokerError `usage`. */
+export async function readPrompt(source: PromptSource): Promise<string> {
+  const prompt = await readText(source);
+  if (prompt.trim() === "") throw new BrokerError("usage", "The prompt is empty.", { hint: HINT });
+  return prompt;
+}
+
 /**
  * From the command line, a file, or stdin, in this order. Stdin is read only if there is nothing
  * else, or `-` asks for it: a caller may leave it open for ever.
  *
  * @throws BrokerError `usage`.
  */
-export async function readPrompt({ words, file, onWait }: PromptSource): Promise<string> {
+export async function readText({ words, file, onWait }: PromptSource): Promise<string> {
   if (file !== undefined && words.length > 0) {
     throw new BrokerError("usage", "The prompt is given twice: as words and with --file.");
   }
-  const prompt = await promptFrom(words, file, onWait);
-  if (prompt.trim() === "") throw new BrokerError("usage", "The prompt is empty.", { hint: HINT });
-  return prompt;
-}
-
-async function promptFrom(
-  words: readonly string[],
-  file: string | undefined,
-  onWait: () => void,
-): Promise<string> {
   if (file !== undefined) return readTextFile("prompt", file);
   if (words.length > 1 || (words.length === 1 && words[0] !== "-")) return words.join(" ");
   if (words.length === 0 && process.stdin.isTTY) {

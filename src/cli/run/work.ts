@@ -87,6 +87,15 @@ export function outcomeOf(item: v2.ThreadItem): Outcome | undefined {
   }
 }
 
+/** What Linux and macOS set up a sandbox with, and not the command, has said this. */
+const BY_THE_SANDBOX = /^(?:bwrap|codex-linux-sandbox|sandbox-exec): .*/;
+
+/** Why the sandbox could not be set up for a command, in its own words; undefined where it was. */
+export function sandboxFailureOf(item: v2.ThreadItem): string | undefined {
+  if (item.type !== "commandExecution" || (item.exitCode ?? 0) === 0) return undefined;
+  return BY_THE_SANDBOX.exec(item.aggregatedOutput ?? "")?.[0];
+}
+
 const SHELL = /^(?:\S*\/)?(?:ba|z|da|k)?sh -l?c (.+)$/s;
 const POWERSHELL =
   /^(?:"[^"]*[\\/]|\S*[\\/])?(?:powershell|pwsh)(?:\.exe)?"?(?: -NoProfile)? -Command (.+)$/is;

@@ -82,7 +82,15 @@ function* diagnoseCodex(seen: SurroundingsSeen, scopes: readonly ScopeSeen[]): G
     if (!each.found) yield asFinding(each.error);
   }
   if (!seen.codex.found) return;
-  const { path, version } = seen.codex;
+  const { path, version, noSandbox } = seen.codex;
+  if (noSandbox !== null) {
+    yield finding(
+      "noSandboxHere",
+      `Codex cannot set up its sandbox here, so the commands of its turns fail: ${noSandbox}.`,
+      "Within another sandbox or a container, run `codex-broker ensure` outside of it; or, where that one is enough, turns with `--sandbox danger-full-access`.",
+      { details: { codex: path, says: noSandbox } },
+    );
+  }
   if (version === null) {
     yield finding(
       "codexUnusable",

@@ -6,6 +6,7 @@ import type { ServingRecord } from "../../lifecycle/epoch-file.ts";
 import { formatDirectory, stateDirectory } from "../../lifecycle/state-directory.ts";
 import { UNFINISHED } from "../../os/atomic-file.ts";
 import {
+  CURRENT_NAME,
   SOCKET_NAME,
   socketDirectories,
   socketDirectoryFor,
@@ -26,7 +27,6 @@ import type {
 import { reach } from "./reach.ts";
 
 const FORMAT_NAME = /^v\d+$/;
-const CURRENT_NAME = /^[0-9a-f]{12}\.current$/;
 
 export function observeStateDir(env: NodeJS.ProcessEnv): StateDirSeen {
   try {

@@ -16,7 +16,7 @@ import type {
 } from "../observations.ts";
 import { reach } from "./reach.ts";
 
-const VERSION_WITHIN_MS = 5_000;
+const ANSWER_WITHIN_MS = 5_000;
 const KEY_VARIABLES = ["OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN"];
 /** Settings under which Codex may do without an `auth.json`. */
 const LOGIN_ELSEWHERE = /^\s*(model_provider|profile|cli_auth_credentials_store)\s*=/m;
@@ -57,21 +57,45 @@ async function observeCodex(
     path: locateCodex({ env, ...(explicit === undefined ? {} : { explicit }) }).path,
   }));
   if (!located.found) return located;
-  return { ...located, version: await versionOf(located.path, env) };
+  const [version, noSandbox] = await Promise.all([
+    versionOf(located.path, env),
+    objectionToSandbox(located.path, env),
+  ]);
+  return { ...located, version, noSandbox };
 }
 
-function versionOf(codex: string, env: NodeJS.ProcessEnv): Promise<string | null> {
+async function versionOf(codex: string, env: NodeJS.ProcessEnv): Promise<string | null> {
+  const { code, stdout } = await ask(codex, ["--version"], env);
+  const version = /\b\d+\.\d+\.\d+[^\s()]*/.exec(stdout)?.[0];
+  return code === 0 && version !== undefined ? version : null;
+}
+
+/** Within another sandbox, or a container, the system may not let Codex set up one of its own. */
+async function objectionToSandbox(codex: string, env: NodeJS.ProcessEnv): Promise<string | null> {
+  if (process.platform === "win32") return null;
+  const { code, stderr } = await ask(codex, ["sandbox", "--", "true"], env);
+  return code === 1 ? (stderr.trim().split("\n").at(-1) ?? "") : null;
+}
+
+interface Said {
+  /** Undefined when it did not come to an end by itself. */
+  readonly code: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function ask(codex: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Said> {
   const options = {
     env,
     cwd: neutralDirectory(),
-    timeout: VERSION_WITHIN_MS,
+    timeout: ANSWER_WITHIN_MS,
     killSignal: "SIGKILL",
     windowsHide: true,
   } as const;
   return new Promise((resolve) => {
-    execFile(codex, ["--version"], options, (error, stdout) => {
-      const version = /\b\d+\.\d+\.\d+[^\s()]*/.exec(stdout)?.[0];
-      resolve(error === null && version !== undefined ? version : null);
+    execFile(codex, args, options, (error, stdout, stderr) => {
+      const code = error === null ? 0 : error.code;
+      resolve({ code: typeof code === "number" ? code : undefined, stdout, stderr });
     }).stdin?.end();
   });
 }

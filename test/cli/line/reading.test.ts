@@ -69,7 +69,7 @@ test("whatever is read plainly is read fully in the same way", () => {
       `--${long}=read-only`,
       ...(short === undefined ? [] : [`-${short}`]),
     ]);
-    return fc.oneof(fc.constantFrom(...names), word, fc.constant("--"));
+    return fc.oneof(fc.constantFrom(...names, "--help"), word, fc.constant("--"));
   };
   const line = fc
     .constantFrom(...specs.map(({ name }) => name))

@@ -132,3 +132,14 @@ describe("a command without the shell around it", () => {
     expect(withoutShell(command)).toBe(script);
   });
 });
+
+test("F84: a sandbox that could not be set up is told once, as that", () => {
+  const activity = new Activity();
+  const failed = { ...command, status: "failed", exitCode: 1, durationMs: 0 };
+  const aggregatedOutput = "bwrap: Creating new namespace failed\n";
+  const kinds = (facts: object): string[] =>
+    activity.observe(item("completed", { ...failed, ...facts })).map(({ kind }) => kind);
+  expect(kinds({ aggregatedOutput })).toEqual(["ended", "warning"]);
+  expect(kinds({ aggregatedOutput })).toEqual(["ended"]);
+  expect(kinds({ aggregatedOutput: "what is bwrap: a tool\n" })).toEqual(["ended"]);
+});

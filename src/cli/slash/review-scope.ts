@@ -1,0 +1,37 @@
+import { BrokerError } from "../../base/errors.ts";
+import { gitLine } from "../review/git.ts";
+
+const SCOPES = ["auto", "working-tree", "branch"];
+const USUAL_NAMES = ["main", "master", "trunk"];
+
+/**
+ * What a review looks at when nobody has named it: what is not committed yet, or else what this branch
+ * adds to the default one.
+ *
+ * @returns options for `review`.
+ * @throws BrokerError `usage` for another scope, or where there is no default branch to compare with.
+ */
+export async function scopeOptions(scope: string, directory: string): Promise<readonly string[]> {
+  if (!SCOPES.includes(scope)) {
+    throw new BrokerError("usage", `--scope takes ${SCOPES.join(" or ")}, not ${scope}.`);
+  }
+  if (scope === "working-tree") return [];
+  if (scope === "auto" && (await gitLine(directory, ["status", "--porcelain"])) !== "") return [];
+  const base = await defaultBranch(directory);
+  if (base !== undefined) return [`--base=${base}`];
+  if (scope === "auto") return [];
+  throw new BrokerError("usage", "Which branch this one is to be compared with is not known.", {
+    hint: "Name it with `--base REF`.",
+  });
+}
+
+async function defaultBranch(directory: string): Promise<string | undefined> {
+  const remote = ["symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD"];
+  const named = await gitLine(directory, remote);
+  if (named !== undefined && named !== "") return named;
+  for (const name of USUAL_NAMES) {
+    const ref = ["rev-parse", "--verify", "--quiet", `refs/heads/${name}`];
+    if ((await gitLine(directory, ref)) !== undefined) return name;
+  }
+  return undefined;
+}

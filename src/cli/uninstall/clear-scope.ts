@@ -1,0 +1,74 @@
+import path from "node:path";
+import { FILE_OF_JOB, jobsDirectory } from "../../jobs/job-directory.ts";
+import { bury } from "../../lifecycle/departed.ts";
+import {
+  epochLogPath,
+  epochPath,
+  listEpochs,
+  readEpoch,
+  type ClaimedRecord,
+} from "../../lifecycle/epoch-file.ts";
+import { CLAIM_LIMIT_MS } from "../../lifecycle/start-protocol.ts";
+import { UNFINISHED } from "../../os/atomic-file.ts";
+import { isPrivate } from "../../os/private-directory.ts";
+import { livenessOf } from "../../os/process-identity.ts";
+import { namesIn, type Clearance } from "./clearance.ts";
+
+const LOG_OR_FIGURES = /^(?:[1-9]\d*\.log|figures\.json)$/;
+
+/**
+ * Removes what the brokers of a scope have left, by its names. As long as one of them may still be there,
+ * everything of the scope stays.
+ */
+export function clearScope(directory: string, clearance: Clearance): void {
+  if (!isPrivate(directory)) {
+    clearance.keep(directory, "it is not this user's alone");
+    return;
+  }
+  // The newest last: whoever starts a broker meanwhile must not be given a number that was there before.
+  for (const epoch of listEpochs(directory).toReversed()) clearEpoch(directory, epoch, clearance);
+  if (listEpochs(directory).length > 0) return;
+  for (const name of namesIn(directory)) {
+    if (UNFINISHED.test(name) || LOG_OR_FIGURES.test(name)) {
+      clearance.file(path.join(directory, name));
+    }
+  }
+  clearJobs(jobsDirectory(directory), clearance);
+  clearance.directory(directory);
+}
+
+function clearEpoch(directory: string, epoch: number, clearance: Clearance): void {
+  const file = epochPath(directory, epoch);
+  const reading = readEpoch(directory, epoch);
+  if (reading === undefined) return;
+  if (reading.state === "unreadable") {
+    clearance.keep(file, `it does not say whose it is: ${reading.why}`);
+    return;
+  }
+  const { record } = reading;
+  const isOver =
+    record.state === "ended" ||
+    bury(directory, record, "codex-broker was uninstalled") ||
+    (record.state === "claimed" && cameToNothing(record));
+  if (isOver) {
+    clearance.file(file);
+    clearance.file(epochLogPath(directory, epoch));
+  } else {
+    const { pid } = record.state === "serving" ? record.broker : record.claimant;
+    clearance.keep(file, `process ${pid}, which it names, is not proven to be gone`);
+  }
+}
+
+/** Should its broker come after all, it finds that it has lost its epoch, and ends. */
+function cameToNothing({ claimant, claimedAt }: ClaimedRecord): boolean {
+  const isOld = !(Date.now() - Date.parse(claimedAt) <= CLAIM_LIMIT_MS);
+  return isOld && livenessOf(claimant) === "gone";
+}
+
+function clearJobs(directory: string, clearance: Clearance): void {
+  if (!isPrivate(directory)) return;
+  for (const name of namesIn(directory)) {
+    if (FILE_OF_JOB.test(name)) clearance.file(path.join(directory, name));
+  }
+  clearance.directory(directory);
+}
