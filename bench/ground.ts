@@ -32,6 +32,11 @@ export function program(name: string): string {
 export const distFile = (name: string): string =>
   fileURLToPath(new URL(`../../dist/${name}`, import.meta.url));
 
+/** An app-server without threads that cost anything. */
+export const STAND_IN = fileURLToPath(
+  new URL("../../test/support/fake-app-server.mjs", import.meta.url),
+);
+
 /** A user's temporary directory alone may use up what a socket path may have. */
 const LONGEST_PARENT = 30;
 

@@ -36,17 +36,18 @@ const common = {
   logLevel: "warning",
 };
 
-const entries = present({
-  index: "src/index.ts",
-  cli: "src/cli/main.ts",
-  broker: "src/broker/main.ts",
-  "watchdog-thread": "src/broker/watchdog-thread.ts",
-});
-const inputs = await bundle("dist", {
-  entryPoints: entries,
-  splitting: true,
-  chunkNames: "chunks/[name]-[hash]",
-});
+// What is started often is one file: each more costs a start about a millisecond.
+const programs = [
+  { entryPoints: { cli: "src/cli/main.ts" }, plugins: [apart("./whole.ts", "./whole.js")] },
+  { entryPoints: { broker: "src/broker/main.ts" } },
+  { entryPoints: { "watchdog-thread": "src/broker/watchdog-thread.ts" } },
+  {
+    entryPoints: { whole: "src/cli/whole.ts" },
+    splitting: true,
+    chunkNames: "chunks/[name]-[hash]",
+  },
+];
+const inputs = await bundle("dist", [...programs, { entryPoints: { index: "src/index.ts" } }]);
 replaceIfChanged(join(root, "dist/THIRD_PARTY_LICENSES.txt"), Buffer.from(licenses(inputs)));
 
 // For whoever wants to check a review by itself.
@@ -57,19 +58,14 @@ replaceIfChanged(join(root, "dist/codex-broker.1"), Buffer.from(await manPage())
 removeStaleDeclarations();
 
 // A host copies the plugin's folder and nothing else, so it holds the programs once more.
-const { index: _, ...programs } = entries;
-await bundle("plugin/program", {
-  entryPoints: programs,
-  splitting: true,
-  chunkNames: "chunks/[name]-[hash]",
-});
+await bundle("plugin/program", programs);
 replaceIfChanged(
   join(root, "plugin/program/THIRD_PARTY_LICENSES.txt"),
   Buffer.from(licenses(inputs)),
 );
 replaceIfChanged(join(root, "plugin/program/package.json"), Buffer.from('{ "type": "module" }\n'));
 
-await bundle("build", { entryPoints: present({ demo: "demo/main.ts" }) });
+await bundle("build", [{ entryPoints: { demo: "demo/main.ts" } }]);
 
 /** The table of commands is TypeScript, and so is what writes the page from it. */
 async function manPage() {
@@ -80,28 +76,34 @@ async function manPage() {
 }
 
 /**
- * Entries that exist; the others are skipped with a note.
- * @param {Record<string, string>} wanted
+ * Leaves a module out, to be loaded from a file of its own.
+ * @param {string} specifier
+ * @param {string} file
+ * @returns {import("esbuild").Plugin}
  */
-function present(wanted) {
-  return Object.fromEntries(
-    Object.entries(wanted).filter(([, path]) => {
-      const found = existsSync(join(root, path));
-      if (!found) console.error(`build: ${path} does not exist yet, skipped`);
-      return found;
-    }),
-  );
+function apart(specifier, file) {
+  return {
+    name: "apart",
+    setup({ onResolve }) {
+      onResolve({ filter: /./ }, ({ path }) =>
+        path === specifier ? { path: file, external: true } : undefined,
+      );
+    },
+  };
 }
 
 /**
  * @param {string} folder
- * @param {import("esbuild").BuildOptions} options
+ * @param {import("esbuild").BuildOptions[]} programs
+ * @returns {Promise<string[]>} what went into them.
  */
-async function bundle(folder, options) {
+async function bundle(folder, programs) {
   const outdir = join(root, folder);
-  const result = await build({ ...common, ...options, outdir });
+  const results = await Promise.all(
+    programs.map((program) => build({ ...common, ...program, outdir })),
+  );
   const written = new Set();
-  for (const file of result.outputFiles ?? []) {
+  for (const file of results.flatMap(({ outputFiles }) => outputFiles ?? [])) {
     written.add(file.path);
     if (basename(file.path) === "cli.js") {
       const contents = Buffer.concat([Buffer.from(`${shebang}\n`), file.contents]);
@@ -111,7 +113,7 @@ async function bundle(folder, options) {
     }
   }
   removeStale(outdir, written);
-  return Object.keys(result.metafile?.inputs ?? {});
+  return results.flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {}));
 }
 
 /**

@@ -1,11 +1,11 @@
 import { connectBroker } from "../../src/index.ts";
-import { FAKE_APP_SERVER } from "../../test/support/fake-codex.ts";
 import { figure, type Benchmark, type Row } from "../benchmark.ts";
 import { cheapRequest } from "../workloads/cheap.ts";
 import type { Client } from "../contenders/client.ts";
 import { openBroker, type OpenedBroker } from "../contenders/this-broker.ts";
 import { runTurn, startThread } from "../workloads/turn.ts";
 import { OpenThings } from "../open-things.ts";
+import { STAND_IN } from "../ground.ts";
 import { inTurn } from "../measure/in-turn.ts";
 import { cpuMs } from "../measure/processes.ts";
 import { pairwise, ratio, spreadOf } from "../measure/statistics.ts";
@@ -21,7 +21,7 @@ export const scale: Benchmark = {
     const many = quick ? { sessions: 20, threads: 50 } : { sessions: 1_000, threads: 10_000 };
     const few = { sessions: 1, threads: 10 };
     const crowd = async (name: string, { sessions, threads }: typeof few): Promise<Crowd> => {
-      const place = ground.elsewhere(name, { CODEX_BROKER_CODEX: FAKE_APP_SERVER });
+      const place = ground.elsewhere(name, { CODEX_BROKER_CODEX: STAND_IN });
       const limits = { maxSessions: sessions + 10, maxThreads: threads + 10 };
       (await connectBroker({ ...place.wanted, limits })).close();
       const broker = things.use(await openBroker(place));

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import type { Socket } from "node:net";
 import { figure, type Benchmark } from "../benchmark.ts";
 import { openFloor } from "../contenders/floor.ts";
@@ -86,7 +87,11 @@ async function throughFloor(
 ): Promise<number> {
   await using floor = await openFloor(ground, "fan-out");
   const sockets: Socket[] = [];
-  while (sockets.length < sessions) sockets.push(await openSocket(floor.path));
+  while (sockets.length < sessions) {
+    const socket = await openSocket(floor.path);
+    await once(socket, "data");
+    sockets.push(socket);
+  }
   const wanted = lines.reduce((sum, line) => sum + line.length, 0) * sessions;
   let received = 0;
   const all = new Promise<void>((resolve) => {

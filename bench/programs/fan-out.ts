@@ -5,6 +5,8 @@ const sockets = new Set<Socket>();
 const server = createServer({ noDelay: true }, (socket) => {
   sockets.add(socket);
   socket.on("error", () => {});
+  // From now on it gets everything.
+  socket.write("\n");
 });
 server.listen({ path: process.argv[2] ?? "", backlog: 511 }, () => process.stdout.write("ready\n"));
 process.stdin.on("data", (piece: Buffer) => {

@@ -38,6 +38,11 @@ export class Backlog {
     if (this.#bytes > this.#maxBytes) this.#cutOldest();
   }
 
+  /** All of which something is here. */
+  threads(): string[] {
+    return [...new Set([...this.#told.map(({ threadId }) => threadId), ...this.#cut.keys()])];
+  }
+
   of(wanted: (threadId: string) => boolean): Missed {
     return {
       frames: this.#told.filter(({ threadId }) => wanted(threadId)).map(({ frame }) => frame),

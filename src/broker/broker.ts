@@ -98,6 +98,7 @@ export class Broker implements Host {
       onTurnLost: () => this.#wear.outcomes.lost(),
       onTurnStuck: (threadId) => this.#turnStuck(threadId),
       onCommandStarted: () => this.#descendants.commandStarted(),
+      onWork: () => this.#health.workBegan(),
       onAllAnswered: () => this.#changes.notify(),
       onSilence: () => void this.#health.check(0, 0),
     });
@@ -326,7 +327,7 @@ export class Broker implements Host {
     this.#state.to("serving");
     this.#router.upstream.open((line) => child.send(line));
     this.#started.resolve();
-    this.#health.watch();
+    this.#health.workBegan();
     this.#lifespan.begin();
     this.#wear.begin(child, afterMs);
     this.#record.publishAppServer(child.pid);
@@ -365,6 +366,7 @@ export class Broker implements Host {
 
   #workChanged(): void {
     this.#changes.notify();
+    if (this.#router.turnCount > 0) this.#health.workBegan();
     this.#wear.workChanged();
     this.#lifespan.workChanged();
   }

@@ -30,18 +30,23 @@ export class Health {
   #probe: { readonly startedAt: number; readonly done: Promise<void> } | undefined;
   #silentTicks = 0;
   #ticks: NodeJS.Timeout | undefined;
+  #closed = false;
 
   constructor(upstream: Upstream, options: HealthOptions) {
     this.#upstream = upstream;
     this.#options = options;
   }
 
-  /** Whoever was served once is not to wait for ever: from now on it is asked whenever it is at work. */
-  watch(): void {
-    this.#ticks = setInterval(() => this.#tick(), TICK_MS);
+  /**
+   * Somebody waits for the app-server, or will: it is looked at until nobody does. Whoever was served
+   * once is not to wait for ever, and an idle broker is not to be woken up.
+   */
+  workBegan(): void {
+    if (!this.#closed) this.#ticks ??= setInterval(() => this.#tick(), TICK_MS);
   }
 
   close(): void {
+    this.#closed = true;
     clearInterval(this.#ticks);
   }
 
@@ -70,8 +75,13 @@ export class Health {
   #tick(): void {
     if (this.#probe === undefined) {
       this.#silentTicks = 0;
+      if (!this.#options.atWork()) {
+        clearInterval(this.#ticks);
+        this.#ticks = undefined;
+        return;
+      }
       const ago = this.#upstream.lastAnswerMsAgo ?? 0;
-      if (ago >= PROBE_AT_WORK_AFTER_MS && this.#options.atWork()) void this.#ask();
+      if (ago >= PROBE_AT_WORK_AFTER_MS) void this.#ask();
       return;
     }
     this.#silentTicks += 1;

@@ -45,7 +45,7 @@ export class Hearing {
    */
   join(peer: Peer, threadId: string): () => void {
     const backlog = this.#backlogs.get(this.threads.rootOf(threadId));
-    const before = new Set(this.threads.all().filter((each) => this.hears(peer, each)));
+    const before = new Set(backlog?.threads().filter((each) => this.hears(peer, each)));
     this.threads.subscribe(threadId, peer);
     const missed = backlog?.of((each) => !before.has(each) && this.hears(peer, each));
     return () => {

@@ -1,42 +1,22 @@
 import { fstatSync, ftruncateSync, writeSync } from "node:fs";
-import { onTrace, type TraceEvent, type TraceLevel } from "../base/trace.ts";
+import { onTrace, type TraceLevel } from "../base/trace.ts";
 
 /** The log of one epoch is cut when it reaches this size: what is newest is worth most. */
 const MAX_LOG_BYTES = 8 * 1024 * 1024;
 const STDOUT = 1;
 
+/** The numbers that log viewers know. */
+const LEVELS: Readonly<Record<TraceLevel, number>> = { debug: 20, info: 30, warn: 40, error: 50 };
+
 /**
- * Writes the daemon's trace to its standard output, which its starter has pointed at the epoch's log.
- * pino is loaded here and not at the top: by the time it is, the listener is up and the app-server on
- * its way, so it costs nobody a wait.
+ * Writes the daemon's trace, one JSON object a line, to its standard output, which its starter has
+ * pointed at the epoch's log.
  */
-export async function startLog(bindings: Readonly<Record<string, unknown>>): Promise<void> {
-  const early: TraceEvent[] = [];
-  const stopCollecting = onTrace((event) => early.push(event));
-  const logger = await openLogger(bindings);
-  stopCollecting();
-  const log = ({ level, ...event }: TraceEvent): void => logger[level](event);
-  for (const event of early) log(event);
-  onTrace(log);
-}
-
-type Write = (event: object) => void;
-type Logger = Readonly<Record<TraceLevel, Write>>;
-
-/** Without pino's file, as in the middle of an upgrade, the daemon goes on without its log. */
-async function openLogger(bindings: Readonly<Record<string, unknown>>): Promise<Logger> {
-  try {
-    const { default: pino } = await import("pino");
-    const options = { base: bindings, timestamp: pino.stdTimeFunctions.isoTime };
-    const logger: Logger = pino(options, { write: writeBounded });
-    return logger;
-  } catch (error) {
-    writeBounded(
-      `${JSON.stringify({ level: 40, event: "log.unavailable", error: String(error) })}\n`,
-    );
-    const nothing: Write = () => {};
-    return { debug: nothing, info: nothing, warn: nothing, error: nothing };
-  }
+export function startLog(bindings: Readonly<Record<string, unknown>>): void {
+  onTrace(({ level, ...event }) => {
+    const entry = { level: LEVELS[level], time: new Date().toISOString(), ...bindings, ...event };
+    writeBounded(`${JSON.stringify(entry)}\n`);
+  });
 }
 
 function writeBounded(line: string): void {

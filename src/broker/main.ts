@@ -33,7 +33,7 @@ async function main(): Promise<void> {
     process.exitCode = 1;
     return;
   }
-  await startLog({ pid: process.pid, epoch: order.claim.epoch });
+  startLog({ pid: process.pid, epoch: order.claim.epoch });
   trace("info", "broker.listening", { epoch: order.claim.epoch, workspace: order.scope.workspace });
   await broker.ended;
   if (order.scope.private) forgetScope(order.scope.directory);

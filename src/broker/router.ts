@@ -73,6 +73,8 @@ export interface RouterOptions {
   readonly onTurnStuck: (threadId: string) => void;
   /** Called when a turn has started a process of its own. */
   readonly onCommandStarted: () => void;
+  /** Called when the app-server owes an answer again. */
+  readonly onWork: () => void;
   /** Called when the app-server owes no answer any more. */
   readonly onAllAnswered: () => void;
   /** Called when the app-server is so silent that its health is to be looked at. */
@@ -139,6 +141,7 @@ export class Router {
     this.upstream = new Upstream({
       onNotification: (frame) => this.#fromAppServer(frame),
       onServerRequest: (frame) => this.#question(frame),
+      onWork: options.onWork,
       onAllAnswered: options.onAllAnswered,
       onSilence: options.onSilence,
     });

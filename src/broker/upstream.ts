@@ -27,6 +27,8 @@ const OVERLOADED = -32_001;
 export interface UpstreamEvents {
   onNotification(frame: NotificationFrame): void;
   onServerRequest(frame: RequestFrame): void;
+  /** A request leaves, and none was outstanding. */
+  onWork(): void;
   /** No request is outstanding any more. */
   onAllAnswered(): void;
   /** Requests wait for answers, and nothing at all has been answered for a while. */
@@ -206,6 +208,7 @@ export class Upstream {
   #dispatch(pending: Pending): void {
     const id = String(this.#nextId++);
     pending.sentAt = monotonicMs();
+    if (this.#pending.size === 0) this.#events.onWork();
     this.#pending.set(id, pending);
     this.#send?.(pending.line(id));
     this.#sweep ??= setInterval(() => this.#sweepOverdue(), SWEEP_EVERY_MS);
@@ -234,9 +237,6 @@ export class Upstream {
   #remove(id: RawId, pending: Pending): void {
     this.#pending.delete(id);
     this.#leaveWindow(pending);
-    if (this.#pending.size > 0) return;
-    clearInterval(this.#sweep);
-    this.#sweep = undefined;
     if (this.outstanding === 0) this.#events.onAllAnswered();
   }
 
@@ -246,8 +246,13 @@ export class Upstream {
     this.#window.release();
   }
 
-  /** One timer for all requests: none per message. */
+  /** One timer for all requests, until it finds none: none per message, and none while nothing is to do. */
   #sweepOverdue(): void {
+    if (this.#pending.size === 0) {
+      clearInterval(this.#sweep);
+      this.#sweep = undefined;
+      return;
+    }
     const now = monotonicMs();
     const heard = now - (this.#lastAnswerAt ?? 0) < HEARD_WITHIN_MS;
     let overdue = false;

@@ -18,40 +18,45 @@ export type WatchdogMessage =
 const TICK_MS = 1_000;
 
 const order = workerData as WatchdogOrder;
+const tickMs = Math.min(TICK_MS, order.askEveryMs);
 let obituary = order.obituary;
 let unansweredMs = 0;
-let sinceAskedMs = 0;
 let asked = false;
 let endWithinMs = Number.POSITIVE_INFINITY;
+let timer = setTimeout(ask, order.askEveryMs);
 
 parentPort?.on("message", (message: WatchdogMessage) => {
   if (message.kind === "ending") {
     endWithinMs = message.withinMs;
-    return;
+  } else {
+    obituary = message.obituary;
+    asked = false;
+    unansweredMs = 0;
   }
-  obituary = message.obituary;
-  asked = false;
-  unansweredMs = 0;
-  sinceAskedMs = 0;
+  // Nothing is counted before the next question, so nothing has to wake up before it.
+  if (endWithinMs === Number.POSITIVE_INFINITY) next(ask, order.askEveryMs);
+  else next(tick, tickMs);
 });
 
-// Nobody is asked more often than needed: between two questions only this thread wakes up.
-setInterval(tick, Math.min(TICK_MS, order.askEveryMs));
+function next(step: () => void, ms: number): void {
+  clearTimeout(timer);
+  timer = setTimeout(step, ms);
+}
 
-function tick(): void {
-  const step = Math.min(TICK_MS, order.askEveryMs);
-  endWithinMs -= step;
-  if (endWithinMs < 0) end("its shutdown did not come to an end");
-  if (asked) {
-    unansweredMs += step;
-    if (unansweredMs >= order.stuckAfterMs) end(`its event loop hung for ${unansweredMs} ms`);
-    return;
-  }
-  sinceAskedMs += step;
-  if (sinceAskedMs < order.askEveryMs) return;
+function ask(): void {
   asked = true;
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port has no origin
   parentPort?.postMessage("alive?");
+  next(tick, tickMs);
+}
+
+function tick(): void {
+  endWithinMs -= tickMs;
+  if (endWithinMs < 0) end("its shutdown did not come to an end");
+  if (asked) unansweredMs += tickMs;
+  if (unansweredMs >= order.stuckAfterMs) end(`its event loop hung for ${unansweredMs} ms`);
+  if (asked) next(tick, tickMs);
+  else ask();
 }
 
 function end(reason: string): never {

@@ -1,4 +1,5 @@
 import { command } from "./command.ts";
+import { quick } from "./quick-commands.ts";
 import { jsonOption, scopeOptions, sharingOptions, startOptions } from "./options.ts";
 
 /** A thread id, or the beginning of one: anything else after `--resume` is a prompt. */
@@ -79,8 +80,6 @@ export const transferOptions = {
 
 export const setupOptions = { ...scopeOptions, ...jsonOption, ...startOptions } as const;
 
-export const ensureOptions = { ...scopeOptions, ...startOptions, ...jsonOption } as const;
-export const statusOptions = { ...scopeOptions, ...jsonOption } as const;
 export const stopOptions = {
   ...scopeOptions,
   all: { help: "every broker of this user, whatever its workspace" },
@@ -94,14 +93,6 @@ export const logsOptions = {
   epoch: { value: "N", help: "the log of this epoch (default: the newest)" },
   lines: { short: "n", value: "N", help: "the last so many lines (default: all)" },
   json: { help: "print the lines as they are, and the obituary as one more" },
-} as const;
-export const callOptions = {
-  ...scopeOptions,
-  ...sharingOptions,
-  experimental: { help: "use the app-server's experimental API" },
-  timeout: { value: "SECONDS", help: "how long to wait for the answer (default: no limit)" },
-  json: { help: "print the result on one line" },
-  ...startOptions,
 } as const;
 export const proxyOptions = { ...scopeOptions, ...sharingOptions, ...startOptions } as const;
 export const serveOptions = {
@@ -130,7 +121,6 @@ export const jobsOptions = {
 export const psOptions = { ...jsonOption } as const;
 export const statsOptions = { ...jsonOption } as const;
 export const rotateOptions = { ...scopeOptions, ...startOptions, ...jsonOption } as const;
-export const envOptions = { ...scopeOptions, ...startOptions, ...jsonOption } as const;
 
 export const hookOptions = {
   within: { value: "SECONDS", help: "be done by then, counted from the start (default: 5)" },
@@ -256,29 +246,8 @@ export const commands = [
     ],
     load: () => import("./commands/transfer.ts"),
   }),
-  command({
-    name: "ensure",
-    summary: "make sure that a healthy broker is there",
-    operands: [],
-    options: ensureOptions,
-    examples: [
-      { line: "codex-broker ensure", does: "start one unless there is one" },
-      { line: "codex-broker ensure --json | jq -r .endpoint", does: "where it listens" },
-    ],
-    load: () => import("./commands/ensure.ts"),
-  }),
-  command({
-    name: "status",
-    summary: "show the workspace's broker, its sessions and its turns",
-    about: "Shows the workspace's broker as it reports itself. Never starts one.",
-    operands: [],
-    options: statusOptions,
-    examples: [
-      { line: "codex-broker status", does: "look" },
-      { line: "codex-broker status --json | jq .turns", does: "what is running" },
-    ],
-    load: () => import("./commands/status.ts"),
-  }),
+  quick.ensure,
+  quick.status,
   command({
     name: "stop",
     summary: "ask the broker to end",
@@ -325,17 +294,7 @@ export const commands = [
     examples: [{ line: "codex-broker rotate", does: "without cutting a turn" }],
     load: () => import("./commands/rotate.ts"),
   }),
-  command({
-    name: "env",
-    summary: "print what to export so that other programs find the broker",
-    about:
-      "Makes sure that a broker is there and prints export lines for a POSIX shell. The path in them follows " +
-      "rotations.",
-    operands: [],
-    options: envOptions,
-    examples: [{ line: 'eval "$(codex-broker env)"', does: "for the published Codex plugin" }],
-    load: () => import("./commands/env.ts"),
-  }),
+  quick.env,
   command({
     name: "doctor",
     summary: "look for what is wrong, say what to do, and with --fix do what is safe",
@@ -363,28 +322,7 @@ export const commands = [
     ],
     load: () => import("./commands/logs.ts"),
   }),
-  command({
-    name: "call",
-    summary: "send one request to the app-server and print the result",
-    operands: [
-      {
-        name: "method",
-        required: true,
-        help: "for example thread/list; broker/… goes to the broker",
-      },
-      { name: "params", help: "a JSON object (default: {}); - reads it from stdin" },
-    ],
-    options: callOptions,
-    examples: [
-      { line: "codex-broker call account/read", does: "no parameters" },
-      { line: `codex-broker call thread/list '{"limit":3}'`, does: "with parameters" },
-      {
-        line: "codex-broker call server/diagnostics --experimental",
-        does: "needs the experimental API",
-      },
-    ],
-    load: () => import("./commands/call.ts"),
-  }),
+  quick.call,
   command({
     name: "proxy",
     summary: "be a codex app-server on stdio, with the shared broker behind it",

@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import type { Duplex } from "node:stream";
 import { BrokerError, messageOf } from "../base/errors.ts";
@@ -36,7 +35,7 @@ export async function spawnBroker(
   const outcome = deferred<StartReport>();
   let started: Started | undefined;
   try {
-    started = launch(order, logPath, env, {
+    started = await launch(order, logPath, env, {
       onReport: reportReader(outcome),
       onError: outcome.reject,
       onExit: (code, signal) => outcome.reject(endedWithoutWord(code, signal, logPath)),
@@ -66,12 +65,12 @@ interface StartEvents {
   onExit(code: number | null, signal: string | null): void;
 }
 
-function launch(
+async function launch(
   order: StartOrder,
   logPath: string,
   env: NodeJS.ProcessEnv,
   events: StartEvents,
-): Started {
+): Promise<Started> {
   const { scope, claim } = order;
   const plan = {
     program: process.execPath,
@@ -82,13 +81,15 @@ function launch(
     input: Buffer.from(`${JSON.stringify(order)}\n`),
   };
   const free = startOutsideJob(plan);
-  return free === undefined ? spawned(plan, events) : watched(free, events);
+  return free === undefined ? await spawned(plan, events) : watched(free, events);
 }
 
-function spawned(
+async function spawned(
   { program, args, cwd, env, logPath, input }: FreeStart,
   { onReport, onError, onExit }: StartEvents,
-): Started {
+): Promise<Started> {
+  // Most who ask find a broker, and need not load it.
+  const { spawn } = await import("node:child_process");
   const log = openSync(logPath, "a", 0o600);
   try {
     const child = spawn(program, args, {

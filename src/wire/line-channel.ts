@@ -4,6 +4,9 @@ import { LineSplitter } from "./line-splitter.ts";
 /** For what is queued when this side closes. A peer that takes nothing for so long loses it. */
 const CLOSE_WITHIN_MS = 10_000;
 
+/** As much as a pipe holds: to gather more saves no write. */
+const FULL_BATCH_BYTES = 64 * 1024;
+
 export interface Streams {
   readonly readable: Readable;
   readonly writable: Writable;
@@ -23,7 +26,9 @@ export class LineChannel {
   #ended = false;
   #closing = false;
   #destroyed = false;
-  #corked = false;
+  /** What was sent in this turn of the event loop and has not been written. */
+  #batch = "";
+  #batchBytes = 0;
 
   constructor(streams: Streams, events: LineChannelEvents, maxLineBytes: number) {
     this.#streams = streams;
@@ -53,26 +58,22 @@ export class LineChannel {
 
   /** Bytes written that the other side has not taken yet. */
   get queuedBytes(): number {
-    return this.#streams.writable.writableLength;
+    return this.#streams.writable.writableLength + this.#batchBytes;
   }
 
   /** Writes the line and its newline; what is sent within one turn of the event loop leaves in one write. */
   send(line: string): void {
     const { writable } = this.#streams;
     if (this.#ended || this.#closing || !writable.writable) return;
-    if (!this.#corked) {
-      this.#corked = true;
-      writable.cork();
-      process.nextTick(() => {
-        this.#corked = false;
-        writable.uncork();
-      });
-    }
-    writable.write(`${line}\n`);
+    if (this.#batch === "") process.nextTick(() => this.#flush());
+    this.#batch += `${line}\n`;
+    this.#batchBytes += Buffer.byteLength(line) + 1;
+    if (this.#batchBytes >= FULL_BATCH_BYTES) this.#flush();
   }
 
   /** Sends what is queued, then ends this side's direction: for a pipe that has no other. */
   finish(): void {
+    this.#flush();
     this.#streams.writable.end();
   }
 
@@ -83,6 +84,7 @@ export class LineChannel {
   close(): void {
     if (this.#closing || this.#destroyed) return;
     this.#closing = true;
+    this.#flush();
     const limit = setTimeout(() => this.destroy(), CLOSE_WITHIN_MS).unref();
     // Called when all that was written before has left, or never will.
     this.#streams.writable.write("", () => {
@@ -97,6 +99,14 @@ export class LineChannel {
     this.#streams.writable.destroy();
     this.#streams.readable.destroy();
     this.#end(undefined);
+  }
+
+  #flush(): void {
+    const { writable } = this.#streams;
+    const batch = this.#batch;
+    this.#batch = "";
+    this.#batchBytes = 0;
+    if (batch !== "" && writable.writable) writable.write(batch);
   }
 
   #end(cause: Error | undefined): void {

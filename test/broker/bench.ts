@@ -52,6 +52,7 @@ export class Bench {
     onTurnLost: () => {},
     onTurnStuck: () => {},
     onCommandStarted: () => void (this.calls.commandStarted += 1),
+    onWork: () => {},
     onAllAnswered: () => void (this.calls.allAnswered += 1),
     onSilence: () => void (this.calls.silence += 1),
   });

@@ -23,6 +23,7 @@ class Setting {
   readonly upstream = new Upstream({
     onNotification: ({ method }) => void this.heard.push(method),
     onServerRequest: ({ method }) => void this.heard.push(`${method}?`),
+    onWork: () => {},
     onAllAnswered: () => void (this.allAnswered += 1),
     onSilence: () => void (this.silences += 1),
   });

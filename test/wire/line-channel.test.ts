@@ -50,8 +50,8 @@ describe("lines", () => {
   test("that are sent in one turn of the event loop leave in one write", async () => {
     const writes: number[] = [];
     const writable = new Writable({
-      writev: (chunks, done) => {
-        writes.push(chunks.length);
+      write: (chunk: Buffer, _encoding, done) => {
+        writes.push(chunk.length);
         done();
       },
     });
@@ -60,7 +60,7 @@ describe("lines", () => {
     await pause(1);
     channel.send("y");
     await pause(1);
-    expect(writes).toEqual([100, 1]);
+    expect(writes).toEqual([200, 2]);
   });
 
   test("that nobody has taken yet are counted in bytes", () => {

@@ -4,7 +4,7 @@ import { Deadline } from "../../base/deadline.ts";
 import { connectBroker } from "../../client/connect.ts";
 import { isRecord } from "../../wire/messages.ts";
 import { clientInfo, wantedScope, wantedSharing, wantedStart } from "../workspace/wanted.ts";
-import type { callOptions } from "../commands.ts";
+import type { callOptions } from "../quick-commands.ts";
 import type { Given } from "../line/given.ts";
 import { out } from "../output/output.ts";
 

@@ -3,7 +3,7 @@ import { monotonicMs } from "../../base/deadline.ts";
 import { connectBroker } from "../../client/connect.ts";
 import { appServerNote, headline } from "../workspace/status-view.ts";
 import { clientInfo, wantedScope, wantedStart } from "../workspace/wanted.ts";
-import type { ensureOptions } from "../commands.ts";
+import type { ensureOptions } from "../quick-commands.ts";
 import type { Given } from "../line/given.ts";
 import { out } from "../output/output.ts";
 

@@ -1,4 +1,3 @@
-import { text } from "node:stream/consumers";
 import { BrokerError, EXIT, type ExitCode } from "../../base/errors.ts";
 import { scopesOfWorkspace } from "../../client/job-places.ts";
 import { resolveScope } from "../../lifecycle/scope.ts";
@@ -18,7 +17,7 @@ import { continuation, toContinue } from "../slash/continuation.ts";
 import { leadingOptions, type Typed, type TypedOptions } from "../slash/leading-options.ts";
 import { ask, show } from "../slash/own-program.ts";
 import { scopeOptions } from "../slash/review-scope.ts";
-import { typedText } from "../slash/typed-text.ts";
+import { readTypedText } from "../slash/typed-text.ts";
 
 /** A shorter name for a model, as users of the published plugin know it. */
 const MODELS: Readonly<Record<string, string>> = { spark: "gpt-5.3-codex-spark" };
@@ -41,7 +40,7 @@ export async function execute(given: Given): Promise<ExitCode> {
         hint: `There are ${Object.keys(verbs).join(", ")}.`,
       });
     }
-    const typed = leadingOptions(typedText(await text(process.stdin)), verb.options);
+    const typed = leadingOptions(await readTypedText(process.stdin), verb.options);
     if (verb.takes === "nothing" && typed.rest !== "") throw needless(name, typed.rest);
     await verb.act(typed);
   } catch (error) {

@@ -6,7 +6,7 @@ import type { Seen } from "../../lifecycle/ensure.ts";
 import { askRecorded, askStatus, lookForBroker, windingDown } from "../workspace/ask.ts";
 import { statusLines, type OlderBroker, type ViewOptions } from "../workspace/status-view.ts";
 import { wantedScope } from "../workspace/wanted.ts";
-import type { statusOptions } from "../commands.ts";
+import type { statusOptions } from "../quick-commands.ts";
 import type { Given } from "../line/given.ts";
 import { out } from "../output/output.ts";
 import { printableLine } from "../output/printable.ts";

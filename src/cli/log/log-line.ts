@@ -2,7 +2,7 @@ import { isRecord } from "../../wire/messages.ts";
 import type { Output, Paint } from "../output/output.ts";
 import { printable, printableLine } from "../output/printable.ts";
 
-/** pino's levels, with how each is shown. */
+/** The usual levels, with how each is shown. */
 const LEVELS: Readonly<Record<number, readonly [name: string, paint: Paint]>> = {
   10: ["trace", "dim"],
   20: ["debug", "dim"],

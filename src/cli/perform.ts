@@ -1,0 +1,38 @@
+import type { ExitCode } from "../base/errors.ts";
+import type { Command } from "./command.ts";
+import type { Given } from "./line/given.ts";
+import { endWithFailure, failureJson, failureOf } from "./output/failure.ts";
+import { err, out } from "./output/output.ts";
+
+export async function execute(command: Command, given: Given): Promise<ExitCode> {
+  if (process.env["CODEX_BROKER_DEBUG"] === "1") {
+    const { onTrace } = await import("../base/trace.ts");
+    onTrace((event) => err.line(err.paint("dim", JSON.stringify(event))));
+  }
+  const { execute } = await command.load();
+  return await execute(given);
+}
+
+/** Does the work and ends the process: with what came of it, and after all that was said has left. */
+export async function perform(
+  work: () => Promise<ExitCode>,
+  argv: readonly string[],
+): Promise<never> {
+  // A defect anywhere must still end as one line.
+  process.on("uncaughtException", (thrown) => process.exit(fail(thrown, argv)));
+  const code = await work().catch((thrown: unknown) => fail(thrown, argv));
+  await Promise.all([out.flushed(), err.flushed()]);
+  // What is still open (a connection that is being closed, stdin) must not delay the end.
+  process.exit(code);
+}
+
+function fail(thrown: unknown, argv: readonly string[]): ExitCode {
+  if (asksForJson(argv)) out.json({ error: failureJson(failureOf(thrown)) });
+  return endWithFailure(thrown, err);
+}
+
+/** Also where the rest of the command line makes no sense. */
+function asksForJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf("--");
+  return argv.slice(0, end === -1 ? undefined : end).includes("--json");
+}
