@@ -4,7 +4,7 @@ import { figure, type Benchmark, type Figure } from "../benchmark.ts";
 import { cheapRequest } from "../workloads/cheap.ts";
 import { ended } from "../child.ts";
 import { openBroker } from "../contenders/this-broker.ts";
-import { cpuMs, residentBytes, sleeps } from "../measure/processes.ts";
+import { cpuMs, privateBytes, residentBytes, sleeps } from "../measure/processes.ts";
 import { median, spreadOf } from "../measure/statistics.ts";
 
 const MIB = 1_024 * 1_024;
@@ -34,18 +34,16 @@ export const idle: Benchmark = {
         bareWakes: ((sleeps(pids.bare) - before[2]) / windowMs) * 1_000,
       });
     }
-    const memory = (pid: number): number => residentBytes(pid) / MIB;
-    const resident = (name: string, pid: number): Figure => ({
-      name,
-      unit: "MiB",
-      value: memory(pid),
-    });
-    const measured = [
-      resident("this broker", pids.broker),
-      resident("floor: an idle Node", pids.bare),
-      resident("its app-server", pids.appServer),
+    const memory = (name: string, pid: number): Figure[] => [
+      { name, unit: "MiB", value: residentBytes(pid) / MIB },
+      { name: `${name}, no files`, unit: "MiB", value: privateBytes(pid) / MIB },
     ];
-    const over = memory(pids.broker) - memory(pids.bare);
+    const measured = [
+      ...memory("this broker", pids.broker),
+      ...memory("floor: an idle Node", pids.bare),
+      ...memory("its app-server", pids.appServer),
+    ];
+    const over = (residentBytes(pids.broker) - residentBytes(pids.bare)) / MIB;
     await ended(bare, () => bare.kill());
     return [
       {

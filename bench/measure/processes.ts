@@ -20,6 +20,11 @@ export function residentBytes(pid: number): number {
   return numberIn(readFileSync(`/proc/${pid}/status`, "utf8"), "VmRSS") * 1_024;
 }
 
+/** Of what it has in memory, what is no file: nobody shares it. */
+export function privateBytes(pid: number): number {
+  return numberIn(readFileSync(`/proc/${pid}/status`, "utf8"), "RssAnon") * 1_024;
+}
+
 /** The most it ever had in memory. */
 export function peakBytes(pid: number): number {
   return numberIn(readFileSync(`/proc/${pid}/status`, "utf8"), "VmHWM") * 1_024;

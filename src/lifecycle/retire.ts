@@ -28,6 +28,8 @@ export class Retirement {
   /** Since when each predecessor has kept silent. */
   readonly #silentSince = new Map<number, number>();
   readonly #endedByUs = new Set<number>();
+  /** Have an obituary, and nothing more will come of them. */
+  readonly #over = new Set<number>();
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -55,6 +57,7 @@ export class Retirement {
   async #look(): Promise<void> {
     const older = listEpochs(this.#scopeDir).filter((epoch) => epoch < this.#epoch);
     for (const epoch of older) {
+      if (this.#over.has(epoch)) continue;
       const reading = readEpoch(this.#scopeDir, epoch);
       if (reading?.state === "read") await this.#attend(reading.record);
     }
@@ -73,7 +76,7 @@ export class Retirement {
   }
 
   async #attend(record: EpochRecord): Promise<void> {
-    if (record.state === "ended") return;
+    if (record.state === "ended") return void this.#over.add(record.epoch);
     if (isProvenGone(record)) return void bury(this.#scopeDir, record, this.#reasonOf(record));
     if (record.state === "claimed") return;
     // Nobody can be proven from elsewhere.

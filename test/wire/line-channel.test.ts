@@ -63,6 +63,22 @@ describe("lines", () => {
     expect(writes).toEqual([200, 2]);
   });
 
+  test("that are more than a pipe holds do not wait for one another", async () => {
+    const writes: number[] = [];
+    const writable = new Writable({
+      write: (chunk: Buffer, _encoding, done) => {
+        writes.push(chunk.length);
+        done();
+      },
+    });
+    const { channel } = listenTo({ readable: new PassThrough(), writable });
+    const line = "x".repeat(40 * 1_024 - 1);
+    for (let i = 0; i < 3; i += 1) channel.send(line);
+    expect(writes).toEqual([80 * 1_024]);
+    await pause(1);
+    expect(writes).toEqual([80 * 1_024, 40 * 1_024]);
+  });
+
   test("that nobody has taken yet are counted in bytes", () => {
     const writable = new Writable({ write: () => {} });
     const { channel } = listenTo({ readable: new PassThrough(), writable });
