@@ -3,6 +3,7 @@ import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { once } from "node:events";
 import { describe, expect, test, vi } from "vitest";
+import { changeSettings } from "../../src/cli/host/workspace-settings.ts";
 import { epochPath } from "../../src/lifecycle/epoch-file.ts";
 import { resolveScope } from "../../src/lifecycle/scope.ts";
 import { eventually } from "../support/eventually.ts";
@@ -31,6 +32,7 @@ describe("uninstall", () => {
     await using world = await makeWorld();
     await cli(world, ["ensure", "--label", "other"]);
     expect((await cli(world, ["run", "-q", "--background", "say: done"])).code).toBe(0);
+    changeSettings(world.workspace, { jobsAtEnd: "cancel" }, world.env);
     await eventually(() => world.model.requests.inFlight === 0, "the job is done", SOON_MS);
     const run = startCli(world, ["run", "-q", "silence"]);
     await eventually(() => world.model.requests.inFlight === 1, "the model is asked", SOON_MS);

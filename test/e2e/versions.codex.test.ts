@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { createInterface } from "node:readline";
 import { dirname, join } from "node:path";
@@ -6,6 +6,7 @@ import { stop } from "esbuild";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { epochPath, listEpochs } from "../../src/lifecycle/epoch-file.ts";
 import { resolveScope } from "../../src/lifecycle/scope.ts";
+import { publishOver } from "../../src/os/atomic-file.ts";
 import { CLI, lastJson, privateEnvironment, Program, type Ended } from "../cli/program.ts";
 import { eventually } from "../support/eventually.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
@@ -120,7 +121,8 @@ describe("what a newer one adds", () => {
     const file = epochPath(directory, 1);
     const record = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
     const versions = { ...(record["versions"] as object), protocolOfTomorrow: 7 };
-    writeFileSync(file, JSON.stringify({ ...record, versions, tomorrow: { nested: [1] } }));
+    // As a whole: its broker takes half a file for somebody else's, and steps down.
+    publishOver(file, JSON.stringify({ ...record, versions, tomorrow: { nested: [1] } }));
     expect(await ensuredBy(CLI, world)).toMatchObject({ epoch: 1 });
     expect(await by(CLI, world, ["run", "-q", "say: all the same"])).toMatchObject({ code: 0 });
     expect(await by(CLI, world, ["stop"])).toMatchObject({ code: 0 });

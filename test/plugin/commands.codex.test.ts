@@ -41,7 +41,10 @@ function git(world: World, ...args: string[]): void {
   execFileSync("git", [...who, ...args], { cwd: world.workspace, stdio: "ignore" });
 }
 
-describe("the installed plugin, on a machine with Node and codex alone", () => {
+/** Each test starts many processes, one after the other. */
+const LIMIT = { timeout: 90_000 };
+
+describe("the installed plugin, on a machine with Node and codex alone", LIMIT, () => {
   test("hands a task over, waits for it, and shows what it did", async () => {
     await using world = await makeWorld();
     const plugin = new Installed(world);

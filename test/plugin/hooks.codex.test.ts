@@ -11,6 +11,9 @@ import { hookLine, HOOKS, Installed, type HookName } from "./installed.ts";
 
 guardAgainstLeaks();
 
+/** Each test starts many processes, one after the other. */
+const LIMIT = { timeout: 90_000 };
+
 /** Ends when the host would cancel it, and fails then. */
 async function inTime(program: Program, seconds: number): Promise<Ended> {
   const late = (): Error => new Error(`the host would have cancelled it: ${program.stderr}`);
@@ -67,13 +70,13 @@ function installed(world: World): Installed {
   return new Installed(world, { CODEX_BROKER_CODEX: world.env["CODEX_BROKER_CODEX"] });
 }
 
-describe("the input of a hook", () => {
+describe("the input of a hook", LIMIT, () => {
   test.each(HOOKS)("F100: %s needs no end of it, nor anything in it", async (event) => {
     await using world = await makeWorld();
     const plugin = installed(world);
     const seconds = hookLine(plugin.root, event).timeout;
-    const given = async (input: string, ends: boolean): Promise<Ended> => {
-      const program = plugin.hook(event);
+    const given = async (input: string, ends: boolean, within?: number): Promise<Ended> => {
+      const program = plugin.hook(event, within === undefined ? {} : { within });
       if (input !== "") program.child.stdin.write(input);
       if (ends) program.child.stdin.end();
       return await inTime(program, seconds);
@@ -89,14 +92,16 @@ describe("the input of a hook", () => {
       expect(stderr).toContain("the hook did nothing");
     }
     const huge = `{"a":"${"x".repeat(1_000_000)}","session_id":"s"}`;
+    // With time enough, so that what ends it is the input and not its bound.
     for (const input of [eventOf(world, event), huge]) {
-      expect(await given(input, false)).toMatchObject({ code: 0, stdout: "", stderr: "" });
+      const said = await given(input, false, 10 * seconds);
+      expect(said).toMatchObject({ code: 0, stdout: "", stderr: "" });
     }
     expect(livingBrokers(world.stateDir)).toEqual([]);
   });
 });
 
-describe("at the start of a session", () => {
+describe("at the start of a session", LIMIT, () => {
   test("its shells learn what it is called, and quotes harm nobody", async () => {
     await using world = await makeWorld();
     const plugin = installed(world);
@@ -117,7 +122,7 @@ describe("at the start of a session", () => {
   });
 });
 
-describe("at the end of a session", () => {
+describe("at the end of a session", LIMIT, () => {
   test("F26, F57: neither the broker nor a job nor a result of anybody is touched", async () => {
     await using world = await makeWorld();
     const plugin = installed(world);
@@ -166,7 +171,7 @@ describe("at the end of a session", () => {
   });
 });
 
-describe("the review gate", () => {
+describe("the review gate", LIMIT, () => {
   const mend = {
     verdict: "mend",
     summary: "It loses the last line.",

@@ -10,6 +10,7 @@ import { counted } from "../output/amounts.ts";
 import { err, out } from "../output/output.ts";
 import { printableLine } from "../output/printable.ts";
 import { symbols } from "../output/symbols.ts";
+import { SETTINGS_FILE, settingsDirectory } from "../host/workspace-settings.ts";
 import { Clearance } from "../uninstall/clearance.ts";
 import { clearScope } from "../uninstall/clear-scope.ts";
 import { clearSockets } from "../uninstall/clear-sockets.ts";
@@ -117,6 +118,7 @@ async function clear(stateDir: string, clearance: Clearance): Promise<void> {
     scopes.map(({ key }) => key),
     clearance,
   );
+  clearance.files(settingsDirectory(stateDir), SETTINGS_FILE);
   for (const directory of [formatDirectory(stateDir), stateDir]) clearance.directory(directory);
 }
 

@@ -67,7 +67,14 @@ export function changeSettings(
   return settings;
 }
 
+/** How the files in there are called, those that were put aside among them. */
+export const SETTINGS_FILE = /^[0-9a-f]{32}\.json(?:\.damaged-\d+)?$/;
+
+export function settingsDirectory(stateDir: string): string {
+  return path.join(stateDir, "workspaces");
+}
+
 function settingsFile(cwd: string, env: NodeJS.ProcessEnv): string {
   const name = createHash("sha256").update(workspaceOf(cwd)).digest("hex").slice(0, 32);
-  return path.join(stateDirectory(env).path, "workspaces", `${name}.json`);
+  return path.join(settingsDirectory(stateDirectory(env).path), `${name}.json`);
 }

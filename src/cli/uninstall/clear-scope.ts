@@ -1,4 +1,3 @@
-import path from "node:path";
 import { FILE_OF_JOB, jobsDirectory } from "../../jobs/job-directory.ts";
 import { bury } from "../../lifecycle/departed.ts";
 import {
@@ -9,10 +8,9 @@ import {
   type ClaimedRecord,
 } from "../../lifecycle/epoch-file.ts";
 import { CLAIM_LIMIT_MS } from "../../lifecycle/start-protocol.ts";
-import { UNFINISHED } from "../../os/atomic-file.ts";
 import { isPrivate } from "../../os/private-directory.ts";
 import { livenessOf } from "../../os/process-identity.ts";
-import { namesIn, type Clearance } from "./clearance.ts";
+import type { Clearance } from "./clearance.ts";
 
 const LOG_OR_FIGURES = /^(?:[1-9]\d*\.log|figures\.json)$/;
 
@@ -28,13 +26,8 @@ export function clearScope(directory: string, clearance: Clearance): void {
   // The newest last: whoever starts a broker meanwhile must not be given a number that was there before.
   for (const epoch of listEpochs(directory).toReversed()) clearEpoch(directory, epoch, clearance);
   if (listEpochs(directory).length > 0) return;
-  for (const name of namesIn(directory)) {
-    if (UNFINISHED.test(name) || LOG_OR_FIGURES.test(name)) {
-      clearance.file(path.join(directory, name));
-    }
-  }
-  clearJobs(jobsDirectory(directory), clearance);
-  clearance.directory(directory);
+  clearance.files(jobsDirectory(directory), FILE_OF_JOB);
+  clearance.files(directory, LOG_OR_FIGURES);
 }
 
 function clearEpoch(directory: string, epoch: number, clearance: Clearance): void {
@@ -63,12 +56,4 @@ function clearEpoch(directory: string, epoch: number, clearance: Clearance): voi
 function cameToNothing({ claimant, claimedAt }: ClaimedRecord): boolean {
   const isOld = !(Date.now() - Date.parse(claimedAt) <= CLAIM_LIMIT_MS);
   return isOld && livenessOf(claimant) === "gone";
-}
-
-function clearJobs(directory: string, clearance: Clearance): void {
-  if (!isPrivate(directory)) return;
-  for (const name of namesIn(directory)) {
-    if (FILE_OF_JOB.test(name)) clearance.file(path.join(directory, name));
-  }
-  clearance.directory(directory);
 }

@@ -1,7 +1,8 @@
 import { readdirSync, rmdirSync } from "node:fs";
 import path from "node:path";
 import { errnoOf, messageOf } from "../../base/errors.ts";
-import { removeIfThere } from "../../os/atomic-file.ts";
+import { removeIfThere, UNFINISHED } from "../../os/atomic-file.ts";
+import { isPrivate } from "../../os/private-directory.ts";
 
 interface Kept {
   readonly path: string;
@@ -23,6 +24,15 @@ export class Clearance {
     } catch (error) {
       this.keep(file, messageOf(error));
     }
+  }
+
+  /** The files of these names, those that were never finished, and the directory should it be empty then. */
+  files(directory: string, names: RegExp): void {
+    if (!isPrivate(directory)) return;
+    for (const name of namesIn(directory)) {
+      if (names.test(name) || UNFINISHED.test(name)) this.file(path.join(directory, name));
+    }
+    this.directory(directory);
   }
 
   /** Only an empty one goes: what is still in it has been kept before, or was put there by somebody else. */
