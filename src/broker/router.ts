@@ -160,6 +160,7 @@ export class Router {
     );
     // One turn may think for long; several that fall silent together are a matter of health.
     if (silent.length > 1) this.#options.onSilence();
+    this.#releaseUnused();
     await this.#reconciliation.look();
   }
 
@@ -415,7 +416,7 @@ export class Router {
     if (!this.#gone.has(peer)) return catchUp;
     // The session went while this was on its way, and nobody hears the thread.
     this.#threads.unsubscribe(threadId, peer);
-    this.#releaseUnused();
+    this.#releaseUnused([threadId]);
     return undefined;
   }
 
@@ -427,7 +428,7 @@ export class Router {
     this.#questions.left(peer, (each) => this.#mayAnswer(each).has(peer));
     const status = subscribed ? "unsubscribed" : "notSubscribed";
     peer.send(resultLine(frame.id, { status }));
-    this.#releaseUnused();
+    this.#releaseUnused([threadId]);
     return true;
   }
 
@@ -456,7 +457,7 @@ export class Router {
     this.#interrupted.ended(turn);
     this.#hearing.turnEnded(threadId);
     this.#queue.beginNext(threadId);
-    this.#releaseUnused();
+    this.#releaseUnused([threadId]);
     this.#options.onTurnsChanged();
   }
 
@@ -504,12 +505,23 @@ export class Router {
    * Lets the app-server unload what nobody hears and no turn uses, with its MCP servers; while the
    * broker drains also what is only heard, so that a successor can take it up. Sub-agents' threads
    * go with the thread they work for.
+   *
+   * @param from the threads about which something has changed. Default: all.
    */
-  #releaseUnused(): void {
-    const busy = [...this.#turns.all()].map(({ threadId }) => threadId);
-    for (const threadId of this.#threads.unused(busy, this.#draining !== undefined)) {
-      this.#forget(threadId);
-      this.#unsubscribe(threadId);
+  #releaseUnused(from: Iterable<string> = this.#threads.all()): void {
+    const evenHeard = this.#draining !== undefined;
+    const seen = new Set<string>();
+    for (const threadId of from) {
+      const root = this.#threads.rootOf(threadId);
+      if (seen.has(root)) continue;
+      seen.add(root);
+      const family = this.#threads.family(root);
+      if (family.some((each) => this.#turns.get(each) !== undefined)) continue;
+      for (const each of family.filter((one) => this.#threads.knows(one))) {
+        if (!evenHeard && this.#threads.audience(each).size > 0) continue;
+        this.#forget(each);
+        this.#unsubscribe(each);
+      }
     }
   }
 
@@ -527,8 +539,10 @@ export class Router {
 
   #closed(threadId: string): void {
     this.#queue.refuse(threadNotFound(threadId), threadId);
+    const family = this.#threads.family(threadId);
     this.#endTurn(threadId);
     this.#forget(threadId);
+    this.#releaseUnused(family);
   }
 
   /** A request whose answer nobody waits for. */

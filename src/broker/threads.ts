@@ -5,6 +5,7 @@
 export class Threads<S extends object> {
   readonly #subscribers = new Map<string, Set<S>>();
   readonly #parents = new Map<string, string>();
+  readonly #children = new Map<string, Set<string>>();
 
   /** Threads that are loaded upstream as far as the broker knows. */
   get size(): number {
@@ -23,7 +24,11 @@ export class Threads<S extends object> {
   adopt(threadId: string, parentId: string): void {
     this.#entry(threadId);
     // Two that were said to work for each other would have no end.
-    if (this.rootOf(parentId) !== threadId) this.#parents.set(threadId, parentId);
+    if (this.rootOf(parentId) === threadId) return;
+    this.#leaveParent(threadId);
+    this.#parents.set(threadId, parentId);
+    const siblings = this.#children.get(parentId) ?? new Set();
+    this.#children.set(parentId, siblings.add(threadId));
   }
 
   /** @returns whether the session was subscribed. */
@@ -33,7 +38,7 @@ export class Threads<S extends object> {
 
   forget(threadId: string): void {
     this.#subscribers.delete(threadId);
-    this.#parents.delete(threadId);
+    this.#leaveParent(threadId);
   }
 
   parentOf(threadId: string): string | undefined {
@@ -60,17 +65,27 @@ export class Threads<S extends object> {
       .map(([threadId]) => threadId);
   }
 
-  /** Of families of threads that have nothing to do, those that nobody hears; or all, if `evenHeard`. */
-  unused(busy: Iterable<string>, evenHeard: boolean): string[] {
-    const busyRoots = new Set([...busy].map((threadId) => this.rootOf(threadId)));
-    return this.all().filter(
-      (threadId) =>
-        !busyRoots.has(this.rootOf(threadId)) && (evenHeard || this.audience(threadId).size === 0),
-    );
+  /** The thread that this one works for in the end, and all that work for it, loaded or not: it first. */
+  family(threadId: string): string[] {
+    return this.#withChildren(this.rootOf(threadId));
   }
 
   all(): string[] {
     return [...this.#subscribers.keys()];
+  }
+
+  #withChildren(threadId: string): string[] {
+    const children = [...(this.#children.get(threadId) ?? [])];
+    return [threadId, ...children.flatMap((each) => this.#withChildren(each))];
+  }
+
+  #leaveParent(threadId: string): void {
+    const parent = this.#parents.get(threadId);
+    if (parent === undefined) return;
+    this.#parents.delete(threadId);
+    const siblings = this.#children.get(parent);
+    siblings?.delete(threadId);
+    if (siblings?.size === 0) this.#children.delete(parent);
   }
 
   #entry(threadId: string): Set<S> {
