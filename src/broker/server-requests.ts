@@ -60,8 +60,9 @@ export class ServerRequests {
 
   /** Asks all of them. Where there is nobody, a question of a thread waits for whoever joins it. */
   ask(frame: RequestFrame, addressees: Iterable<Peer>): void {
-    // Asked again when another session resumes the thread; whoever joins is shown it anyway.
-    if (this.#questions.get(frame.id)?.answered === false) return;
+    // Asked again when another session resumes the thread: whoever joins is shown it anyway, and an answer
+    // may be on its way already. No other question ever has this id.
+    if (this.#questions.has(frame.id)) return;
     const question: Question = {
       frame,
       threadId: threadOf(frame),

@@ -111,6 +111,7 @@ describe("a question of the app-server (F65)", () => {
     for (let n = 0; n < 3; n += 1) {
       questions.ask(approval(0), [owner]);
       questions.answer(owner, answerTo(owner.lines[n]));
+      questions.resolved(resolved(0));
     }
     expect(new Set(idsOf(owner)).size).toBe(3);
   });
@@ -123,6 +124,15 @@ describe("a question of the app-server (F65)", () => {
     questions.answer(owner, answerTo(owner.lines[0]));
     expect(answers).toHaveLength(1);
     expect(questions.open).toBe(0);
+  });
+
+  test("is not asked again, though the app-server does while the answer is on its way", () => {
+    const { questions, owner, other } = setting();
+    questions.ask(approval(5), [owner]);
+    questions.answer(owner, answerTo(owner.lines[0]));
+    questions.ask(approval(5), [owner, other]);
+    expect([idsOf(owner), idsOf(other)]).toEqual([[0], []]);
+    expect(questions.resolved(resolved(5)).map(({ to }) => to.id)).toEqual([1]);
   });
 });
 
