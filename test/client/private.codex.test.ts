@@ -100,9 +100,12 @@ describe("F34: no app-server is started behind the caller's back", { timeout: LI
     await expect(client.request("thread/loaded/list", {})).rejects.toMatchObject({
       kind: "connectionLost",
     });
-    expect(livingBrokers(world.stateDir)).toEqual([]);
+    // The kernel closes a process's connections a moment before the process has ended.
+    const others = (): unknown[] =>
+      livingBrokers(world.stateDir).filter(({ broker }) => broker.pid !== pid);
+    expect(others()).toEqual([]);
     await using next = await world.connect();
     expect(next.started).toBe(true);
-    expect(livingBrokers(world.stateDir)).toHaveLength(1);
+    expect(others()).toHaveLength(1);
   });
 });
