@@ -13,6 +13,8 @@ import { REPORT_DESCRIPTOR, type StartOrder, type StartReport } from "./start-pr
 
 const MAX_REPORT_BYTES = 64 * 1024;
 const LOG_TAIL_BYTES = 4 * 1024;
+/** Somebody else may hold the pipe open for ever. */
+const LAST_WORDS_MS = 1_000;
 /** How often a process is looked at that Node did not start, and so tells nothing of. */
 const LOOK_EVERY_MS = 10;
 
@@ -100,11 +102,11 @@ async function spawned(
       stdio: ["pipe", log, log, "pipe"],
     });
     child.once("error", onError);
-    child.once("exit", onExit);
     // Without descriptors left, Node gives a child that has no streams, and tells why a little later.
     const report = child.stdio?.[REPORT_DESCRIPTOR] as Duplex | undefined;
     report?.on("data", onReport);
     report?.on("error", () => {});
+    child.once("exit", (code, signal) => onceRead(report, () => onExit(code, signal)));
     child.stdin?.on("error", () => {});
     child.stdin?.end(input);
     return {
@@ -117,6 +119,16 @@ async function spawned(
   } finally {
     closeSync(log);
   }
+}
+
+/** What a process wrote before it ended may be told of after its end. */
+function onceRead(report: Duplex | undefined, then: () => void): void {
+  if (report === undefined || report.closed) return then();
+  const timer = setTimeout(then, LAST_WORDS_MS);
+  report.once("close", () => {
+    clearTimeout(timer);
+    then();
+  });
 }
 
 function watched(free: FreeProcess, { onReport, onExit }: StartEvents): Started {
