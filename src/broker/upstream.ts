@@ -10,6 +10,7 @@ import {
   type NotificationFrame,
   type RequestFrame,
 } from "../wire/frame.ts";
+import type { Line } from "../wire/line.ts";
 import { fromRpcError, notificationLine, requestLine, type RawId } from "../wire/messages.ts";
 import { FairWindow } from "./fair-window.ts";
 import { Postponed } from "./postponed.ts";
@@ -42,7 +43,7 @@ interface Pending {
   readonly owner: object;
   readonly method: string;
   readonly limitMs: number;
-  readonly line: (id: RawId) => string;
+  readonly line: (id: RawId) => Line;
   readonly settle: (outcome: Outcome) => void;
   sentAt: number;
   inWindow: boolean;
@@ -65,7 +66,7 @@ export class Upstream {
   readonly #window = new FairWindow<object, Pending>(WINDOW);
   readonly #pending = new Map<RawId, Pending>();
   readonly #postponed = new Postponed<Pending>((pending) => this.#admit(pending));
-  #send: ((line: string) => void) | undefined;
+  #send: ((line: Line) => void) | undefined;
   #end: BrokerError | undefined;
   #nextId = 1;
   #sweep: NodeJS.Timeout | undefined;
@@ -94,7 +95,7 @@ export class Upstream {
   }
 
   /** The app-server has answered `initialize`: lines go here from now on, and whoever waits may go. */
-  open(send: (line: string) => void): void {
+  open(send: (line: Line) => void): void {
     this.#send = send;
     this.#lastAnswerAt = monotonicMs();
     this.#pump();
@@ -146,7 +147,7 @@ export class Upstream {
   }
 
   /** A line that is already complete: an answer to the app-server, or a client's notification. */
-  sendLine(line: string): void {
+  sendLine(line: Line): void {
     this.#send?.(line);
   }
 

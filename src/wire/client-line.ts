@@ -1,6 +1,7 @@
 import { BrokerError } from "../base/errors.ts";
 import { decodeFrame, type Frame, type FrameFault } from "./frame.ts";
 import { nestingOf } from "./json-members.ts";
+import type { Line } from "./line.ts";
 
 /** The app-server's parser gives up at 128, and says nothing. */
 const DEEPEST_NESTING = 127;
@@ -10,30 +11,30 @@ const ESCAPE_LENGTH = "\\u0000".length;
  * A line of a client as a message. What is JSON to us and not to the app-server is a fault too: it
  * would drop the line without a word, and whoever waits for the answer would wait in vain.
  */
-export function decodeClientLine(line: Buffer): Frame | FrameFault {
-  const frame = decodeFrame(line);
+export function decodeClientLine(bytes: Buffer): Frame | FrameFault {
+  const frame = decodeFrame(bytes);
   if (frame.kind === "fault") return frame;
-  const why = whyUnreadable(frame.text);
+  const why = whyUnreadable(frame.line);
   if (why === undefined) return frame;
   const id = frame.kind === "request" ? frame.id : null;
   return { kind: "fault", id, error: new BrokerError("invalidRequest", why) };
 }
 
-function whyUnreadable(text: string): string | undefined {
-  if (nestingOf(text) > DEEPEST_NESTING) {
+function whyUnreadable(line: Line): string | undefined {
+  if (nestingOf(line) > DEEPEST_NESTING) {
     return `The message is nested deeper than ${DEEPEST_NESTING} levels.`;
   }
-  if (hasHalfCharacter(text)) {
+  if (hasHalfCharacter(line)) {
     return "The message has half a character in it (a surrogate without its pair): was a text cut there?";
   }
   return undefined;
 }
 
 /** Only an escape can write one: as bytes it would not be UTF-8. */
-function hasHalfCharacter(text: string): boolean {
-  if (!/\\u[dD][89a-fA-F]/.test(text)) return false;
+function hasHalfCharacter(line: Line): boolean {
+  if (!/\\u[dD][89a-fA-F]/.test(line)) return false;
   let secondHalfAt: number | undefined;
-  for (const { index, 1: hex } of text.matchAll(/\\(?:u([\da-fA-F]{4})|.)/g)) {
+  for (const { index, 1: hex } of line.matchAll(/\\(?:u([\da-fA-F]{4})|.)/g)) {
     const unit = hex === undefined ? 0 : Number.parseInt(hex, 16);
     const isSecond = unit >= 0xdc00 && unit <= 0xdfff;
     if (isSecond ? secondHalfAt !== index : secondHalfAt !== undefined) return true;
