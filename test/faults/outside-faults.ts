@@ -586,18 +586,20 @@ const descriptors: readonly Fault[] = [
       const limited = ["sh", "-c", `ulimit -n ${DESCRIPTORS}; exec "$0" "$@"`];
       const { turn, epoch, broker } = await stage.busy({ wrapper: limited });
       const endpoint = endpointOf(stage, epoch);
+      const open = (): number => readdirSync(`/proc/${broker}/fd`).length;
+      // A broker has 29 with Node 20, and 4 more of the event loops' with Node 22.
+      const before = open();
       const sockets: Socket[] = Array.from({ length: 2 * DESCRIPTORS }, () => {
         const socket = connect(endpoint);
         socket.on("error", () => {});
         return socket;
       });
-      const open = (): number => readdirSync(`/proc/${broker}/fd`).length;
       await eventually(() => open() >= DESCRIPTORS - 1, "its descriptors run out");
       stage.struck();
       const settled = await turn.settled;
       if (settled.kind !== "answered") throw new Error(`the turn was lost: ${settled.message}`);
       for (const socket of sockets) socket.destroy();
-      await eventually(() => open() < DESCRIPTORS / 2, "they are given back");
+      await eventually(() => open() <= before, "they are given back");
     },
     check: (stage) => onlyEpoch(stage, 1),
   },
