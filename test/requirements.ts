@@ -167,8 +167,7 @@ export const requirements: readonly Requirement[] = [
     id: "F12",
     title: "Every request has an answer or an end",
     source: "openai/codex-plugin-cc#302, openai/codex-plugin-cc#509, openai/codex-plugin-cc#665",
-    state: "partly",
-    note: "What may run long ends only with the app-server, and a request whose `trace` is malformed is dropped upstream until its limit.",
+    state: "closed",
   },
   {
     id: "F13",

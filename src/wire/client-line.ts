@@ -1,6 +1,7 @@
 import { BrokerError } from "../base/errors.ts";
 import { decodeFrame, type Frame, type FrameFault } from "./frame.ts";
-import { nestingOf } from "./json-members.ts";
+import { nestingOf, objectMembers } from "./json-members.ts";
+import { isRecord } from "./messages.ts";
 
 /** The app-server's parser gives up at 128, and says nothing. */
 const DEEPEST_NESTING = 127;
@@ -13,11 +14,15 @@ const ESCAPE_LENGTH = "\\u0000".length;
 export function decodeClientLine(line: Buffer): Frame | FrameFault {
   const frame = decodeFrame(line);
   if (frame.kind === "fault") return frame;
-  const why = whyUnreadable(frame.text);
+  const why =
+    whyUnreadable(frame.text) ?? (frame.kind === "request" ? whyNoTrace(frame.text) : undefined);
   if (why === undefined) return frame;
   const id = frame.kind === "request" ? frame.id : null;
   return { kind: "fault", id, error: new BrokerError("invalidRequest", why) };
 }
+
+/** The parser's own marks of a number and of raw text: an object that begins with one is none to it. */
+const PARSER_MARK = /\{\s*"\$serde_json::private::/;
 
 function whyUnreadable(text: string): string | undefined {
   if (nestingOf(text) > DEEPEST_NESTING) {
@@ -25,6 +30,36 @@ function whyUnreadable(text: string): string | undefined {
   }
   if (hasHalfCharacter(text)) {
     return "The message has half a character in it (a surrogate without its pair): was a text cut there?";
+  }
+  if (text.includes("$serde_json::private::") && PARSER_MARK.test(text)) {
+    return "The message has an object whose first name begins with $serde_json::private::.";
+  }
+  return undefined;
+}
+
+const TRACE_TEXTS = ["traceparent", "tracestate"];
+
+/** A trace context that the app-server does not understand takes the whole request along. */
+function whyNoTrace(text: string): string | undefined {
+  // A name may be written with escapes.
+  if (!text.includes('"trace"') && !text.includes("\\u")) return undefined;
+  const [span, second] = objectMembers(text).flatMap(([name, value]) =>
+    name === "trace" ? value : [],
+  );
+  if (span === undefined) return undefined;
+  if (second !== undefined) return "The message has more than one trace.";
+  const json = text.slice(span.start, span.end);
+  const trace: unknown = JSON.parse(json);
+  if (trace === null) return undefined;
+  if (!isRecord(trace)) return "The message's trace is no object.";
+  const names = objectMembers(json).map(([name]) => name);
+  for (const name of TRACE_TEXTS) {
+    if (names.indexOf(name) !== names.lastIndexOf(name)) {
+      return `The message's trace has more than one ${name}.`;
+    }
+    if (typeof (trace[name] ?? "") !== "string") {
+      return `The ${name} of the message's trace is not a string.`;
+    }
   }
   return undefined;
 }
