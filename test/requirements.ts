@@ -696,8 +696,7 @@ export const requirements: readonly Requirement[] = [
     id: "F99",
     title: "Big answers are streamed, and too big ones are refused with a reason",
     source: "openai/codex-plugin-cc#11, openai/codex-plugin-cc#61, openai/codex-plugin-cc#154",
-    state: "partly",
-    note: "Lines over the cap from a client are; an answer of the app-server over the cap is not tested.",
+    state: "closed",
   },
   {
     id: "F100",

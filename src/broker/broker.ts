@@ -44,6 +44,8 @@ import { WearWatch } from "./wear-watch.ts";
 
 /** A cold start under heavy load, the retries on a locked database included. */
 const APP_SERVER_START_MS = 45_000;
+/** What goes on to a client may get a longer id on the way, and has to fit there too. */
+const MAX_ANSWER_BYTES = MAX_LINE_BYTES - 1024;
 const HELLO_PROBE_WAIT_MS = 1_200;
 
 const MOVES: Readonly<Record<BrokerState, readonly BrokerState[]>> = {
@@ -287,9 +289,10 @@ export class Broker implements Host {
         codex: scope.codex,
         cwd: neutralDirectory(),
         env: process.env,
-        maxLineBytes: MAX_LINE_BYTES,
+        maxLineBytes: MAX_ANSWER_BYTES,
         deadline: Deadline.after(APP_SERVER_START_MS),
         onLine: (line) => this.#router.upstream.receive(line),
+        onOversized: (head, limitBytes) => this.#router.upstream.receiveOversized(head, limitBytes),
         onFault: (fault) => this.#appServerFailed(`speaks nonsense: ${fault.message}`),
       });
       this.#appServerStarted(appServer, monotonicMs() - askedAt);
