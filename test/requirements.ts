@@ -336,8 +336,7 @@ export const requirements: readonly Requirement[] = [
     id: "F40",
     title: "A thread that another process writes is reported with who holds it",
     source: "openai/codex#37552, openai/codex#39823",
-    state: "partly",
-    note: "An older broker that still runs the thread's turn is named; another program that writes to it is only said to be there.",
+    state: "closed",
   },
   {
     id: "F41",

@@ -12,6 +12,7 @@ import { Retirement } from "../lifecycle/retire.ts";
 import { findOlderTurn, olderBrokers } from "../lifecycle/older-brokers.ts";
 import type { StartOrder } from "../lifecycle/start-protocol.ts";
 import { chooseEndpoint } from "../os/endpoint.ts";
+import { lockHolder } from "../os/lock-holder.ts";
 import type { Ties } from "../os/own-job.ts";
 import { neutralDirectory } from "../os/neutral-directory.ts";
 import {
@@ -29,6 +30,7 @@ import {
 import { DescendantWatch } from "./descendant-watch.ts";
 import { DriftWatch } from "./drift-watch.ts";
 import type { Ending } from "./ending.ts";
+import { writerLock } from "./elsewhere.ts";
 import { runDown } from "./exit-path.ts";
 import { GroundWatch } from "./ground.ts";
 import { Health } from "./health.ts";
@@ -95,6 +97,7 @@ export class Broker implements Host {
       capacity: order.limits,
       findOlderTurn: (threadId) =>
         findOlderTurn(order.scope.directory, order.claim.epoch, threadId),
+      writerOf: (threadId) => lockHolder(writerLock(order.scope.codexHome, threadId)),
       onTurnsChanged: () => this.#workChanged(),
       onThreadEvent: (frame, threadId) => this.#wear.outcomes.observe(frame, threadId),
       onTurnLost: () => this.#wear.outcomes.lost(),
