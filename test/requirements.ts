@@ -541,8 +541,8 @@ export const requirements: readonly Requirement[] = [
     id: "F74",
     title: "Nothing is decided by reading a program's output text",
     source: "openai/codex-plugin-cc#219, openai/codex-plugin-cc#423, openai/codex-plugin-cc#577",
-    state: "partly",
-    note: "A locked state database, a panic in a sandbox and a thread in use elsewhere are known by Codex's words, for want of a code.",
+    state: "closed",
+    note: "Nothing about a process, and nothing that could do harm. For want of a code some refusals of Codex are told apart by its words; in other words they are the general error (docs/compatibility.md, tested).",
   },
   {
     id: "F75",
