@@ -4,7 +4,10 @@ import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { lockHolder } from "../../src/os/lock-holder.ts";
+import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
+
+guardAgainstLeaks();
 
 describe.skipIf(process.platform !== "linux")("F40: who holds the lock on a file", () => {
   test("is the process that took it, and nobody before and after", async () => {
