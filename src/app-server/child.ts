@@ -3,6 +3,7 @@ import type { Readable, Writable } from "node:stream";
 import { BrokerError, messageOf } from "../base/errors.ts";
 import { deferred } from "../base/deferred.ts";
 import { trace } from "../base/trace.ts";
+import type { Line } from "../wire/line.ts";
 import { LineChannel } from "../wire/line-channel.ts";
 import { Descendants } from "./descendants.ts";
 import { StderrTail } from "./stderr-tail.ts";
@@ -114,7 +115,7 @@ export class AppServerChild {
   }
 
   /** Sends one message; lost silently when the child has ended, which `exited` reports. */
-  send(line: string): void {
+  send(line: Line): void {
     this.#channel?.send(line);
   }
 

@@ -34,7 +34,7 @@ export class Backlog {
   record(threadId: string, frame: NotificationFrame): void {
     // Kept as it goes out; what was read from it is not needed again.
     this.#told.push({ threadId, frame: { ...frame, params: undefined } });
-    this.#bytes += frame.text.length;
+    this.#bytes += frame.line.length;
     if (this.#bytes > this.#maxBytes) this.#cutOldest();
   }
 
@@ -53,7 +53,7 @@ export class Backlog {
   /** A turn has ended: what belongs to none that goes on is forgotten. */
   keep(running: (threadId: string) => boolean): void {
     this.#told = this.#told.filter(({ threadId }) => running(threadId));
-    this.#bytes = this.#told.reduce((sum, { frame }) => sum + frame.text.length, 0);
+    this.#bytes = this.#told.reduce((sum, { frame }) => sum + frame.line.length, 0);
     this.#cut = new Map([...this.#cut].filter(([threadId]) => running(threadId)));
   }
 
@@ -62,7 +62,7 @@ export class Backlog {
     let count = 0;
     while (this.#bytes > 0.9 * this.#maxBytes && count < this.#told.length) {
       const { threadId, frame } = this.#told[count]!;
-      this.#bytes -= frame.text.length;
+      this.#bytes -= frame.line.length;
       this.#cut.set(threadId, (this.#cut.get(threadId) ?? 0) + 1);
       count += 1;
     }

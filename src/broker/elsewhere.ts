@@ -4,6 +4,7 @@ import { Deadline, monotonicMs } from "../base/deadline.ts";
 import type { LockHolder } from "../os/lock-holder.ts";
 import type { OlderTurn } from "../lifecycle/older-brokers.ts";
 import type { RequestFrame } from "../wire/frame.ts";
+import type { Line } from "../wire/line.ts";
 import { errorLine, resultLine, rpcErrorOf } from "../wire/messages.ts";
 
 /** An interrupt is answered in about 10 ms. */
@@ -21,7 +22,7 @@ export function reachesIntoTurn(frame: RequestFrame): boolean {
 }
 
 /** @returns the answer of the broker that runs the turn, as a line for whoever asked. */
-export async function askOlderTurn({ link }: OlderTurn, frame: RequestFrame): Promise<string> {
+export async function askOlderTurn({ link }: OlderTurn, frame: RequestFrame): Promise<Line> {
   try {
     const deadline = Deadline.after(REACH_LIMIT_MS);
     const result = await link.connection.request(frame.method, frame.params, { deadline });

@@ -1,4 +1,5 @@
 import type { NotificationFrame } from "../wire/frame.ts";
+import type { Line } from "../wire/line.ts";
 
 /** A session as the router sees it. */
 export interface Peer {
@@ -8,5 +9,5 @@ export interface Peer {
   /** A notification, unless this session opted out of it. */
   deliver(frame: NotificationFrame): void;
   /** A line of our own making. */
-  send(line: string): void;
+  send(line: Line): void;
 }

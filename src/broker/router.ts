@@ -247,7 +247,7 @@ export class Router {
   }
 
   notification(frame: NotificationFrame): void {
-    if (frame.method !== "initialized") this.upstream.sendLine(frame.text);
+    if (frame.method !== "initialized") this.upstream.sendLine(frame.line);
   }
 
   answer(peer: Peer, frame: AnswerFrame): void {

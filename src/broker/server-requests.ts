@@ -8,7 +8,8 @@ import {
   type NotificationFrame,
   type RequestFrame,
 } from "../wire/frame.ts";
-import { errorLine, isRecord, resultLine, type RawId } from "../wire/messages.ts";
+import type { Line } from "../wire/line.ts";
+import { errorLine, isRecord, rawIdOf, resultLine, type RawId } from "../wire/messages.ts";
 import { decliningAnswer } from "../wire/declining-answers.ts";
 import type { Peer } from "./peer.ts";
 
@@ -41,7 +42,7 @@ interface Question {
  * silent for too long, or when nobody was there and nobody came.
  */
 export class ServerRequests {
-  readonly #sendUpstream: (line: string) => void;
+  readonly #sendUpstream: (line: Line) => void;
   readonly #answerWithinMs: number;
   readonly #questions = new Map<RawId, Question>();
   readonly #answered = new Set<Question>();
@@ -49,7 +50,7 @@ export class ServerRequests {
   #nextId = 0;
 
   /** @param answerWithinMs A person may take a while to decide, but no turn waits for ever. */
-  constructor(sendUpstream: (line: string) => void, answerWithinMs: number) {
+  constructor(sendUpstream: (line: Line) => void, answerWithinMs: number) {
     this.#sendUpstream = sendUpstream;
     this.#answerWithinMs = answerWithinMs;
   }
@@ -117,7 +118,7 @@ export class ServerRequests {
   ): Array<{ readonly frame: NotificationFrame; readonly to: Peer }> {
     const params = frame.params;
     if (!isRecord(params)) return [];
-    const question = this.#questions.get(JSON.stringify(params["requestId"]));
+    const question = this.#questions.get(rawIdOf(params["requestId"]));
     if (question === undefined) return [];
     this.#settle(question);
     this.#forget(question);

@@ -10,6 +10,7 @@ import {
   type SessionStatus,
 } from "../wire/broker-protocol.ts";
 import type { AnswerFrame, NotificationFrame, RequestFrame } from "../wire/frame.ts";
+import type { Line } from "../wire/line.ts";
 import { LineChannel } from "../wire/line-channel.ts";
 import { errorLine, isRecord, notificationLine, toRpcError } from "../wire/messages.ts";
 import { decodeClientLine } from "../wire/client-line.ts";
@@ -101,10 +102,10 @@ export class Session implements Peer {
   deliver(frame: NotificationFrame): void {
     if (this.#optOut.has(frame.method)) return;
     if (!this.#experimentalApi && notificationFacts(frame.method)?.stable === false) return;
-    this.send(frame.text);
+    this.send(frame.line);
   }
 
-  send(line: string): void {
+  send(line: Line): void {
     if (this.#ended) return;
     const unread = this.#channel.queuedBytes;
     // One big message alone makes nobody slow.

@@ -8,7 +8,7 @@ import type { Turn } from "./turns.ts";
 /** The terminal event of a turn whose own was lost, from Codex's history. */
 export function turnCompleted(threadId: string, turn: EndedTurn): NotificationFrame {
   const line = notificationLine("turn/completed", { threadId, turn });
-  return decodeFrame(Buffer.from(line)) as NotificationFrame;
+  return decodeFrame(Buffer.from(line, "latin1")) as NotificationFrame;
 }
 
 /** The terminal event of a turn that nobody knows the end of. */

@@ -10,7 +10,15 @@ import {
   type NotificationFrame,
   type RequestFrame,
 } from "../wire/frame.ts";
-import { fromRpcError, notificationLine, requestLine, type RawId } from "../wire/messages.ts";
+import type { Line } from "../wire/line.ts";
+import {
+  errorLine,
+  fromRpcError,
+  notificationLine,
+  requestLine,
+  resultLine,
+  type RawId,
+} from "../wire/messages.ts";
 import { decliningAnswer } from "../wire/declining-answers.ts";
 import { FairWindow } from "./fair-window.ts";
 import { beginningOf } from "./line-head.ts";
@@ -44,7 +52,7 @@ interface Pending {
   readonly owner: object;
   readonly method: string;
   readonly limitMs: number;
-  readonly line: (id: RawId) => string;
+  readonly line: (id: RawId) => Line;
   readonly settle: (outcome: Outcome) => void;
   sentAt: number;
   inWindow: boolean;
@@ -67,7 +75,7 @@ export class Upstream {
   readonly #window = new FairWindow<object, Pending>(WINDOW);
   readonly #pending = new Map<RawId, Pending>();
   readonly #postponed = new Postponed<Pending>((pending) => this.#admit(pending));
-  #send: ((line: string) => void) | undefined;
+  #send: ((line: Line) => void) | undefined;
   #end: BrokerError | undefined;
   #nextId = 1;
   #sweep: NodeJS.Timeout | undefined;
@@ -96,7 +104,7 @@ export class Upstream {
   }
 
   /** The app-server has answered `initialize`: lines go here from now on, and whoever waits may go. */
-  open(send: (line: string) => void): void {
+  open(send: (line: Line) => void): void {
     this.#send = send;
     this.#lastAnswerAt = monotonicMs();
     this.#pump();
@@ -148,7 +156,7 @@ export class Upstream {
   }
 
   /** A line that is already complete: an answer to the app-server, or a client's notification. */
-  sendLine(line: string): void {
+  sendLine(line: Line): void {
     this.#send?.(line);
   }
 
@@ -196,11 +204,15 @@ export class Upstream {
         this.#pump();
         return true;
       }
-      case "request":
+      case "request": {
+        const declined = decliningAnswer(begins.method);
         this.sendLine(
-          `{"id":${begins.id},${JSON.stringify(decliningAnswer(begins.method)).slice(1)}`,
+          "result" in declined
+            ? resultLine(begins.id, declined.result)
+            : errorLine(begins.id, declined.error),
         );
         return true;
+      }
       case "notification":
         return true;
       case undefined:

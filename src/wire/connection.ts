@@ -8,6 +8,7 @@ import {
   type NotificationFrame,
   type RequestFrame,
 } from "./frame.ts";
+import type { Line } from "./line.ts";
 import { LineChannel, type Streams } from "./line-channel.ts";
 import {
   errorLine,
@@ -118,7 +119,7 @@ export class Connection {
   }
 
   /** A line that is already complete: another's notification, or the answer to what came as a frame. */
-  sendLine(line: string): void {
+  sendLine(line: Line): void {
     this.#channel.send(line);
   }
 
@@ -158,7 +159,7 @@ export class Connection {
     }
   }
 
-  #ask(line: (id: RawId) => string, onOutcome: (outcome: Outcome) => void): RawId {
+  #ask(line: (id: RawId) => Line, onOutcome: (outcome: Outcome) => void): RawId {
     const id = String(this.#nextId++);
     const text = line(id);
     this.#pending.set(id, onOutcome);
@@ -179,7 +180,7 @@ export class Connection {
   }
 
   async #serve(frame: RequestFrame): Promise<void> {
-    let line: string;
+    let line: Line;
     try {
       if (this.#options.onRequest === undefined) {
         throw new RpcError(notHandled(frame.method));

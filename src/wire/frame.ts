@@ -1,14 +1,15 @@
-import { isUtf8 } from "node:buffer";
+import { isAscii, isUtf8 } from "node:buffer";
 import { BrokerError } from "../base/errors.ts";
 import { objectMembers, type Span } from "./json-members.ts";
+import { asciiJson, lineOfBytes, textOf, type Line } from "./line.ts";
 import { isRecord, type RawId, type RpcErrorObject } from "./messages.ts";
 
-interface FrameText {
-  /** The line as it came, so that it can go on with nothing changed but its id. */
-  readonly text: string;
+interface FrameLine {
+  /** As it came, so that it can go on with nothing changed but its id. */
+  readonly line: Line;
 }
 
-export interface RequestFrame extends FrameText {
+export interface RequestFrame extends FrameLine {
   readonly kind: "request";
   readonly id: RawId;
   readonly idSpan: Span;
@@ -16,13 +17,13 @@ export interface RequestFrame extends FrameText {
   readonly params: unknown;
 }
 
-export interface NotificationFrame extends FrameText {
+export interface NotificationFrame extends FrameLine {
   readonly kind: "notification";
   readonly method: string;
   readonly params: unknown;
 }
 
-export interface AnswerFrame extends FrameText {
+export interface AnswerFrame extends FrameLine {
   readonly kind: "answer";
   readonly id: RawId;
   readonly idSpan: Span;
@@ -44,12 +45,13 @@ export interface FrameFault {
  * are not UTF-8 (one of them ends the app-server), text that is no JSON object, an id that is null,
  * fractional or given twice.
  */
-export function decodeFrame(line: Buffer): Frame | FrameFault {
-  if (!isUtf8(line)) return fault(null, "parseError", "The line is not valid UTF-8.");
-  const text = line.toString("utf8");
+export function decodeFrame(bytes: Buffer): Frame | FrameFault {
+  const ascii = isAscii(bytes);
+  if (!ascii && !isUtf8(bytes)) return fault(null, "parseError", "The line is not valid UTF-8.");
+  const line = lineOfBytes(bytes);
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(ascii ? line : bytes.toString("utf8"));
   } catch (cause) {
     return fault(null, "parseError", "The line is not valid JSON.", cause);
   }
@@ -60,23 +62,23 @@ export function decodeFrame(line: Buffer): Frame | FrameFault {
       "A message is one JSON object; batches are not supported.",
     );
   }
-  return classify(text, value);
+  return classify(line, value);
 }
 
 /** What a message may have once: given twice, the app-server drops the message and answers nothing. */
 const SINGLE = ["id", "method", "params", "result", "error"];
 
-function classify(text: string, value: Record<string, unknown>): Frame | FrameFault {
-  const members = "id" in value ? objectMembers(text) : [];
+function classify(line: Line, value: Record<string, unknown>): Frame | FrameFault {
+  const members = "id" in value ? objectMembers(line) : [];
   const twice = SINGLE.find((name) => members.filter(([each]) => each === name).length > 1);
   if (twice === "id") return fault(null, "invalidRequest", "The message has more than one id.");
   const idSpan = members.find(([name]) => name === "id")?.[1];
-  const id = idSpan === undefined ? undefined : text.slice(idSpan.start, idSpan.end);
+  const id = idSpan === undefined ? undefined : line.slice(idSpan.start, idSpan.end);
   if (id !== undefined && !isUsableId(id)) {
     return fault(
       null,
       "invalidRequest",
-      `An id is a string or a 64-bit integer, not ${id.slice(0, 40)}.`,
+      `An id is a string or a 64-bit integer, not ${textOf(id.slice(0, 40))}.`,
     );
   }
   const method = value["method"];
@@ -91,9 +93,9 @@ function classify(text: string, value: Record<string, unknown>): Frame | FrameFa
     }
     const params = value["params"];
     if (id === undefined || idSpan === undefined) {
-      return { kind: "notification", text, method, params };
+      return { kind: "notification", line, method, params };
     }
-    return { kind: "request", text, id, idSpan, method, params };
+    return { kind: "request", line, id, idSpan, method, params };
   }
   if (id === undefined || idSpan === undefined) {
     return fault(null, "invalidRequest", "The message has neither a method nor an id.");
@@ -109,12 +111,12 @@ function classify(text: string, value: Record<string, unknown>): Frame | FrameFa
       "The message has no method, and no result or error either.",
     );
   }
-  return { kind: "answer", text, id, idSpan, result: value["result"], error };
+  return { kind: "answer", line, id, idSpan, result: value["result"], error };
 }
 
 /** The message with another id and every other byte as it was. */
-export function withId(frame: RequestFrame | AnswerFrame, id: RawId): string {
-  return frame.text.slice(0, frame.idSpan.start) + id + frame.text.slice(frame.idSpan.end);
+export function withId({ line, idSpan }: RequestFrame | AnswerFrame, id: RawId): Line {
+  return (line.slice(0, idSpan.start) + id + line.slice(idSpan.end)) as Line;
 }
 
 /** The message with other params and every other byte as it was. */
@@ -122,17 +124,18 @@ export function withParams<F extends RequestFrame | NotificationFrame>(
   frame: F,
   params: unknown,
 ): F {
-  const span = objectMembers(frame.text).find(([name]) => name === "params")?.[1];
-  const json = JSON.stringify(params);
-  const text =
+  const span = objectMembers(frame.line).find(([name]) => name === "params")?.[1];
+  const json = asciiJson(params);
+  const line = (
     span === undefined
-      ? `${frame.text.slice(0, frame.text.lastIndexOf("}"))},"params":${json}}`
-      : frame.text.slice(0, span.start) + json + frame.text.slice(span.end);
+      ? `${frame.line.slice(0, frame.line.lastIndexOf("}"))},"params":${json}}`
+      : frame.line.slice(0, span.start) + json + frame.line.slice(span.end)
+  ) as Line;
   const shift = span === undefined ? 0 : json.length - (span.end - span.start);
-  if (frame.kind === "notification") return { ...frame, text, params };
+  if (frame.kind === "notification") return { ...frame, line, params };
   const moved = span !== undefined && frame.idSpan.start > span.start ? shift : 0;
   const idSpan = { start: frame.idSpan.start + moved, end: frame.idSpan.end + moved };
-  return { ...frame, text, params, idSpan };
+  return { ...frame, line, params, idSpan };
 }
 
 const INT64_MIN = -(2n ** 63n);

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from "node:stream";
+import type { Line } from "./line.ts";
 import { LineSplitter } from "./line-splitter.ts";
 
 /** For what is queued when this side closes. A peer that takes nothing for so long loses it. */
@@ -26,9 +27,8 @@ export class LineChannel {
   #ended = false;
   #closing = false;
   #destroyed = false;
-  /** What was sent in this turn of the event loop and has not been written. */
+  /** What was sent in this turn of the event loop and has not been written, a character for each byte. */
   #batch = "";
-  #batchBytes = 0;
 
   constructor(streams: Streams, events: LineChannelEvents, maxLineBytes: number) {
     this.#streams = streams;
@@ -59,17 +59,16 @@ export class LineChannel {
 
   /** Bytes written that the other side has not taken yet. */
   get queuedBytes(): number {
-    return this.#streams.writable.writableLength + this.#batchBytes;
+    return this.#streams.writable.writableLength + this.#batch.length;
   }
 
   /** Writes the line and its newline; what is sent within one turn of the event loop leaves in one write. */
-  send(line: string): void {
+  send(line: Line): void {
     const { writable } = this.#streams;
     if (this.#ended || this.#closing || !writable.writable) return;
     if (this.#batch === "") process.nextTick(() => this.#flush());
     this.#batch += `${line}\n`;
-    this.#batchBytes += Buffer.byteLength(line) + 1;
-    if (this.#batchBytes >= FULL_BATCH_BYTES) this.#flush();
+    if (this.#batch.length >= FULL_BATCH_BYTES) this.#flush();
   }
 
   /** Sends what is queued, then ends this side's direction: for a pipe that has no other. */
@@ -106,8 +105,7 @@ export class LineChannel {
     const { writable } = this.#streams;
     const batch = this.#batch;
     this.#batch = "";
-    this.#batchBytes = 0;
-    if (batch !== "" && writable.writable) writable.write(batch);
+    if (batch !== "" && writable.writable) writable.write(batch, "latin1");
   }
 
   #end(cause: Error | undefined): void {

@@ -1,7 +1,13 @@
 import { BrokerError, isErrorKind, messageOf } from "../base/errors.ts";
+import { asciiJson, lineOf, type Line } from "./line.ts";
 
-/** An id as it stood on the wire, quotes included: `7` and `"7"` differ, and 2^53 + 1 stays exact. */
+/** An id as it stood in its line, quotes included: `7` and `"7"` differ, and 2^53 + 1 stays exact. */
 export type RawId = string;
+
+/** How an id that was parsed stood in its line, unless somebody wrote it in an unusual way. */
+export function rawIdOf(id: unknown): RawId {
+  return lineOf(JSON.stringify(id) ?? "");
+}
 
 /** JSON-RPC's own code for a method that the other side has nobody for. */
 export const METHOD_NOT_FOUND = -32_601;
@@ -35,20 +41,20 @@ export class RpcError extends Error {
   }
 }
 
-export function requestLine(id: RawId, method: string, params: unknown): string {
-  return `{"id":${id},"method":${JSON.stringify(method)},"params":${JSON.stringify(params ?? {})}}`;
+export function requestLine(id: RawId, method: string, params: unknown): Line {
+  return `{"id":${id},"method":${asciiJson(method)},"params":${asciiJson(params ?? {})}}` as Line;
 }
 
-export function notificationLine(method: string, params: unknown): string {
-  return `{"method":${JSON.stringify(method)},"params":${JSON.stringify(params ?? {})}}`;
+export function notificationLine(method: string, params: unknown): Line {
+  return `{"method":${asciiJson(method)},"params":${asciiJson(params ?? {})}}` as Line;
 }
 
-export function resultLine(id: RawId, result: unknown): string {
-  return `{"id":${id},"result":${JSON.stringify(result ?? null)}}`;
+export function resultLine(id: RawId, result: unknown): Line {
+  return `{"id":${id},"result":${asciiJson(result ?? null)}}` as Line;
 }
 
-export function errorLine(id: RawId, error: RpcErrorObject): string {
-  return `{"id":${id},"error":${JSON.stringify(error)}}`;
+export function errorLine(id: RawId, error: RpcErrorObject): Line {
+  return `{"id":${id},"error":${asciiJson(error)}}` as Line;
 }
 
 /** How a failure of ours crosses the wire; `data.kind` tells it apart from the app-server's own errors. */

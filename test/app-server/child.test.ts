@@ -9,6 +9,7 @@ import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { makeTempDir, type TempDir } from "../support/temp-dir.ts";
 import { pidOf, spawnFixture, spawnLines } from "./fixture-child.ts";
 import { put } from "./install-tree.ts";
+import { lineOf } from "../../src/wire/line.ts";
 
 guardAgainstLeaks();
 
@@ -60,7 +61,7 @@ describe("an exit", () => {
 describe("stdin", () => {
   test("F50: writing to a child that has gone is no error of ours", async () => {
     const { child } = spawnFixture("last-words.mjs");
-    const line = JSON.stringify({ pad: "x".repeat(100_000) });
+    const line = lineOf(JSON.stringify({ pad: "x".repeat(100_000) }));
     for (let index = 0; index < 20; index += 1) child.send(line);
     await child.exited;
     for (let index = 0; index < 20; index += 1) child.send(line);
@@ -80,7 +81,7 @@ describe("stdin", () => {
       });
       await family.seen(() => true);
       for (let index = 0; index < 20; index += 1) {
-        family.child.send("x".repeat(10_000));
+        family.child.send(lineOf("x".repeat(10_000)));
         await pause(1);
       }
       await expect
@@ -100,7 +101,7 @@ describe("stdin", () => {
     });
     await family.seen(() => true);
     expect(family.child.queuedBytes).toBe(0);
-    family.child.send("x".repeat(2 ** 20));
+    family.child.send(lineOf("x".repeat(2 ** 20)));
     await pause(50);
     expect(family.child.queuedBytes).toBeGreaterThan(2 ** 18);
     family.child.kill("SIGKILL");
@@ -194,7 +195,7 @@ describe("stdout", () => {
 describe("a child that cannot be started", () => {
   test("has ended, with the reason, and takes every call", async () => {
     const { child } = spawnLines({ codex: join(dir.path, "missing") });
-    child.send("{}");
+    child.send(lineOf("{}"));
     child.end();
     child.kill("SIGKILL");
     const exit = await child.exited;
@@ -206,7 +207,7 @@ describe("a child that cannot be started", () => {
   test("nor by way of an exception", async () => {
     const { child } = spawnLines({ codex: join(dir.path, "with\0null") });
     expect((await child.exited).spawnError).toBeInstanceOf(Error);
-    child.send("{}");
+    child.send(lineOf("{}"));
     child.end();
     child.kill("SIGKILL");
   });

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { codexVersionFrom, requireSupported } from "../../src/app-server/codex-version.ts";
 import { startFailure } from "../../src/app-server/start-failure.ts";
 import { stopAppServer } from "../../src/app-server/stop-ladder.ts";
+import { requestLine } from "../../src/wire/messages.ts";
 import { isRunning, readStat } from "../../src/os/proc-stat.ts";
 import { stillRuns } from "../../src/os/process-tree.ts";
 import { makeCodexHome, type CodexHome } from "../support/codex-home.ts";
@@ -42,7 +43,7 @@ function spawnCodex(codexHome: string = home.path): FixtureChild {
 }
 
 async function ask(codex: FixtureChild, id: number, method: string, params: Json): Promise<Json> {
-  codex.child.send(JSON.stringify({ id, method, params }));
+  codex.child.send(requestLine(String(id), method, params));
   return await codex.seen(
     (message) => at(message, "id") === id && at(message, "method") === undefined,
   );

@@ -5,6 +5,7 @@ import { build, stop } from "esbuild";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { stopAppServer, type StopLimits } from "../../src/app-server/stop-ladder.ts";
 import { pause } from "../../src/base/deadline.ts";
+import { lineOf } from "../../src/wire/line.ts";
 import { isRunning, readStat } from "../../src/os/proc-stat.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { at, type Json } from "../support/json.ts";
@@ -45,7 +46,7 @@ describe("the steps", () => {
       args: ["-e", `process.stdin.on("data", (data) => process.stdout.write(data))`],
     });
     const line = `{"pad":"${"x".repeat(300_000)}"}`;
-    child.send(line);
+    child.send(lineOf(line));
     const { endedBy, exit } = await stopAppServer(child, PATIENT);
     expect(endedBy).toBe("stdin");
     expect(exit).toMatchObject({ code: 0, signal: null });

@@ -11,9 +11,9 @@ test("keeps what was told in the order in which it was, and finds that of some t
   const frames = [0, 1, 2, 3].map(frame);
   for (const [n, each] of frames.entries()) backlog.record(n % 2 === 0 ? "even" : "odd", each);
   const texts = (threadId: string): string[] =>
-    backlog.of((each) => each === threadId).frames.map(({ text }) => text);
-  expect(texts("even")).toEqual([frames[0]?.text, frames[2]?.text]);
-  expect(texts("odd")).toEqual([frames[1]?.text, frames[3]?.text]);
+    backlog.of((each) => each === threadId).frames.map(({ line }) => line);
+  expect(texts("even")).toEqual([frames[0]?.line, frames[2]?.line]);
+  expect(texts("odd")).toEqual([frames[1]?.line, frames[3]?.line]);
   backlog.keep((threadId) => threadId === "odd");
   expect([texts("even").length, texts("odd").length]).toEqual([0, 2]);
   backlog.keep(() => false);
@@ -30,11 +30,11 @@ test("F39: never has more than its bytes; what it has is the latest, and what it
       const texts: string[] = [];
       for (const [threadId, size] of events) {
         const each = notificationFrame("m", { text: "x".repeat(size), n: texts.length });
-        texts.push(each.text);
+        texts.push(each.line);
         backlog.record(threadId, each);
       }
       const { frames, cut } = backlog.of(all);
-      const kept = frames.map(({ text }) => text);
+      const kept = frames.map(({ line }) => line);
       expect(kept).toEqual(texts.slice(texts.length - kept.length));
       expect(kept.join("").length).toBeLessThanOrEqual(maxBytes);
       const lost = [...cut.values()].reduce((sum, count) => sum + count, 0);

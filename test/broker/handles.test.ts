@@ -29,7 +29,7 @@ describe.each(requests)("the handles of %s", (method, { handles }) => {
     const frame = requestFrame(7, method, named("w"));
     const upstream = withUpstreamHandles(frame, one);
     expect(upstream.params).toEqual(named("s1-w"));
-    expect(JSON.parse(upstream.text)).toEqual({ id: 7, method, params: named("s1-w") });
+    expect(JSON.parse(upstream.line)).toEqual({ id: 7, method, params: named("s1-w") });
     expect(frame.params).toEqual(named("w"));
   });
 
@@ -46,7 +46,7 @@ describe.each(notifications)("the handle of %s", (method, { handles: [handle = "
     const owner = ownerOfHandle(notificationFrame(method, { [handle]: "s12-w", a: 1 }));
     expect(owner?.session).toBe(12);
     expect(owner?.frame.params).toEqual({ [handle]: "w", a: 1 });
-    expect(JSON.parse(owner?.frame.text ?? "")).toEqual({
+    expect(JSON.parse(owner?.frame.line ?? "")).toEqual({
       method,
       params: { [handle]: "w", a: 1 },
     });

@@ -13,7 +13,7 @@ export function recordingPeer(id: number): RecordingPeer {
     id,
     experimentalApi: true,
     lines,
-    deliver: (frame) => void lines.push(frame.text),
+    deliver: (frame) => void lines.push(frame.line),
     send: (line) => void lines.push(line),
   };
 }

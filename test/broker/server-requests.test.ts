@@ -271,7 +271,7 @@ describe("serverRequest/resolved", () => {
       [1, { threadId: "t", requestId: 1 }],
       [2, { threadId: "t", requestId: 2 }],
     ]);
-    expect(JSON.parse(told[0]?.frame.text ?? "")).toEqual({
+    expect(JSON.parse(told[0]?.frame.line ?? "")).toEqual({
       method: "serverRequest/resolved",
       params: { threadId: "t", requestId: 1 },
     });

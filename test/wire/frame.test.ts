@@ -10,6 +10,7 @@ import {
   type NotificationFrame,
   type RequestFrame,
 } from "../../src/wire/frame.ts";
+import { asciiJson, lineOf, textOf } from "../../src/wire/line.ts";
 import { member, objectText, space, stringText, valueText, type Member } from "./json-text.ts";
 
 const decode = (text: string): Frame | FrameFault => decodeFrame(Buffer.from(text));
@@ -85,11 +86,12 @@ describe("a message with another id (F41)", () => {
     fc.assert(
       fc.property(aRequest, anyId, ({ text, around, id, method, params }, other) => {
         const frame = request(text);
-        expect(frame.id).toBe(id);
+        expect(textOf(frame.id)).toBe(id);
         expect(frame.method).toBe(JSON.parse(method));
         expect(frame.params).toEqual(params === undefined ? undefined : JSON.parse(params));
-        expect(withId(frame, other)).toBe(around[0] + other + around[1]);
-        expect(withId(request(withId(frame, other)), id)).toBe(text);
+        const changed = textOf(withId(frame, lineOf(other)));
+        expect(changed).toBe(around[0] + other + around[1]);
+        expect(withId(request(changed), lineOf(id))).toBe(lineOf(text));
       }),
       { numRuns: 300 },
     );
@@ -99,8 +101,8 @@ describe("a message with another id (F41)", () => {
     fc.assert(
       fc.property(anAnswer, anyId, ({ text, around, id }, other) => {
         const frame = decode(text) as AnswerFrame;
-        expect(frame).toMatchObject({ kind: "answer", id });
-        expect(withId(frame, other)).toBe(around[0] + other + around[1]);
+        expect(frame).toMatchObject({ kind: "answer", id: lineOf(id) });
+        expect(withId(frame, lineOf(other))).toBe(lineOf(around[0] + other + around[1]));
       }),
       { numRuns: 300 },
     );
@@ -120,7 +122,7 @@ describe("an id", () => {
   test.each(['""', '"7"', '"a\\u0041\\\\"', '"\u2028"'])(
     "may be the string %s, and stays as it is written",
     (id) => {
-      expect(request(withThisId(id)).id).toBe(id);
+      expect(textOf(request(withThisId(id)).id)).toBe(id);
     },
   );
 
@@ -210,7 +212,7 @@ describe("what kind a message is of", () => {
     ['{"id":1,"method":"m","result":{}}', "request"],
     ['{"jsonrpc":"2.0","id":"a","result":{},"unknown":1}', "answer"],
   ])("%s", (text, kind) => {
-    expect(decode(text)).toMatchObject({ kind, text });
+    expect(decode(text)).toMatchObject({ kind, line: text });
   });
 });
 
@@ -222,15 +224,22 @@ describe("a message with other params", () => {
         const changed = withParams(frame, value);
         const json = JSON.stringify(value);
         expect(changed.params).toEqual(value);
-        const again = request(changed.text);
+        const again = request(textOf(changed.line));
         expect(again.params).toEqual(JSON.parse(json));
-        expect(again).toMatchObject({ id, method: frame.method, idSpan: changed.idSpan });
-        expect(request(withId(changed, other)).id).toBe(other);
+        expect(again).toMatchObject({
+          id: lineOf(id),
+          method: frame.method,
+          idSpan: changed.idSpan,
+        });
+        expect(request(textOf(withId(changed, lineOf(other)))).id).toBe(lineOf(other));
         if (params === undefined) return;
-        const at = text.length - params.length - (changed.text.length - json.length);
+        const at =
+          Buffer.byteLength(text) -
+          Buffer.byteLength(params) -
+          (changed.line.length - asciiJson(value).length);
         expect(at).toBe(0);
         const untouched = withParams(again, JSON.parse(json));
-        expect(untouched.text).toBe(changed.text);
+        expect(untouched.line).toBe(changed.line);
       }),
       { numRuns: 300 },
     );
@@ -238,13 +247,13 @@ describe("a message with other params", () => {
 
   test("keeps numbers beyond 2^53 everywhere else", () => {
     const frame = request('{"id":9007199254740993,"x":9007199254740993,"method":"m","params":{}}');
-    expect(withParams(frame, { a: 1 }).text).toBe(
+    expect(withParams(frame, { a: 1 }).line).toBe(
       '{"id":9007199254740993,"x":9007199254740993,"method":"m","params":{"a":1}}',
     );
   });
 
   test("gets them where it had none", () => {
     const changed = withParams(decode('{"method":"m" } ') as NotificationFrame, { a: 1 });
-    expect(JSON.parse(changed.text)).toEqual({ method: "m", params: { a: 1 } });
+    expect(JSON.parse(changed.line)).toEqual({ method: "m", params: { a: 1 } });
   });
 });

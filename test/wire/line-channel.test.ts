@@ -10,6 +10,7 @@ import { LineChannel, type Streams } from "../../src/wire/line-channel.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 import { linkedEnds } from "./duplex.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
+import { lineOf } from "../../src/wire/line.ts";
 
 guardAgainstLeaks();
 
@@ -40,8 +41,8 @@ describe("lines", () => {
     const { near, sent, say } = linkedEnds();
     const { channel, lines } = listenTo({ readable: near, writable: near });
     say('"a\u2028b"', "", "漢😀");
-    channel.send('"c\u2029d"');
-    channel.send("漢😀");
+    channel.send(lineOf('"c\u2029d"'));
+    channel.send(lineOf("漢😀"));
     await pause(1);
     expect(lines).toEqual(['"a\u2028b"', "", "漢😀"]);
     expect(sent).toEqual(['"c\u2029d"', "漢😀"]);
@@ -56,9 +57,9 @@ describe("lines", () => {
       },
     });
     const { channel } = listenTo({ readable: new PassThrough(), writable });
-    for (let i = 0; i < 100; i += 1) channel.send("x");
+    for (let i = 0; i < 100; i += 1) channel.send(lineOf("x"));
     await pause(1);
-    channel.send("y");
+    channel.send(lineOf("y"));
     await pause(1);
     expect(writes).toEqual([200, 2]);
   });
@@ -72,7 +73,7 @@ describe("lines", () => {
       },
     });
     const { channel } = listenTo({ readable: new PassThrough(), writable });
-    const line = "x".repeat(40 * 1_024 - 1);
+    const line = lineOf("x".repeat(40 * 1_024 - 1));
     for (let i = 0; i < 3; i += 1) channel.send(line);
     expect(writes).toEqual([80 * 1_024]);
     await pause(1);
@@ -82,17 +83,17 @@ describe("lines", () => {
   test("that nobody has taken yet are counted in bytes", () => {
     const writable = new Writable({ write: () => {} });
     const { channel } = listenTo({ readable: new PassThrough(), writable });
-    channel.send("漢");
-    channel.send("x");
+    channel.send(lineOf("漢"));
+    channel.send(lineOf("x"));
     expect(channel.queuedBytes).toBe(4 + 2);
   });
 
   test("that are queued when it is finished are sent, and none after that", async () => {
     const { near, far, sent } = linkedEnds();
     const { channel } = listenTo({ readable: near, writable: near });
-    channel.send("last words");
+    channel.send(lineOf("last words"));
     channel.finish();
-    channel.send("too late");
+    channel.send(lineOf("too late"));
     await once(far, "end");
     expect(sent).toEqual(["last words"]);
   });
@@ -130,10 +131,10 @@ describe("the end is told once (F42)", () => {
   test("when it is destroyed, in that very moment, and nothing is sent any more", async () => {
     const { near, sent } = linkedEnds();
     const { ends, channel } = listenTo({ readable: near, writable: near });
-    channel.send("lost");
+    channel.send(lineOf("lost"));
     channel.destroy();
     expect(ends).toEqual([undefined]);
-    channel.send("too late");
+    channel.send(lineOf("too late"));
     channel.finish();
     channel.destroy();
     await pause(5);
@@ -154,10 +155,10 @@ describe("closing", () => {
     const { channel, ends } = listenTo({ readable: near, writable: near });
     const far = await accepted.promise;
     far.write("what nobody reads any more\n");
-    const line = "x".repeat(1_000_000);
+    const line = lineOf("x".repeat(1_000_000));
     for (let i = 0; i < 8; i += 1) channel.send(line);
     channel.close();
-    channel.send("too late");
+    channel.send(lineOf("too late"));
     let bytes = 0;
     far.on("data", (chunk: Buffer) => (bytes += chunk.length));
     far.on("error", () => {});
@@ -199,7 +200,7 @@ describe("a process that has gone", () => {
     const child = spawn(process.execPath, ["-e", "process.stdin.destroy()"]);
     const { ends, channel } = listenTo({ readable: child.stdout, writable: child.stdin });
     while (!channel.ended) {
-      channel.send("x".repeat(70_000));
+      channel.send(lineOf("x".repeat(70_000)));
       await pause(1);
     }
     expect(ends).toHaveLength(1);

@@ -8,6 +8,7 @@ import { Deadline } from "../../src/base/deadline.ts";
 import { chooseEndpoint } from "../../src/os/endpoint.ts";
 import { Connection, type ConnectionOptions } from "../../src/wire/connection.ts";
 import { LineChannel } from "../../src/wire/line-channel.ts";
+import { notificationLine } from "../../src/wire/messages.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { makeTempDir, type TempDir } from "../support/temp-dir.ts";
 
@@ -145,7 +146,7 @@ describe("the end of a session", () => {
         { onLine() {}, onOversizedLine() {}, onEnd() {} },
         MAX_LINE_BYTES,
       );
-      channel.send(JSON.stringify({ method: "broker/closing", params: last }));
+      channel.send(notificationLine("broker/closing", last));
       channel.close();
     });
     const heard: unknown[] = [];

@@ -5,6 +5,7 @@ import {
   errorLine,
   isRecord,
   notificationLine,
+  rawIdOf,
   requestLine,
   resultLine,
 } from "../../src/wire/messages.ts";
@@ -12,12 +13,12 @@ import {
 /** Through the very decoder that the other side uses. */
 function decoded(line: string): unknown {
   expect(line).not.toContain("\n");
-  return decodeFrame(Buffer.from(line));
+  return decodeFrame(Buffer.from(line, "latin1"));
 }
 
 const ids = fc.oneof(
   fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map(String),
-  fc.string({ unit: "binary" }).map((text) => JSON.stringify(text)),
+  fc.string({ unit: "binary" }).map(rawIdOf),
 );
 const texts = fc.string({ unit: "grapheme" });
 

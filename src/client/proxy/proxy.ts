@@ -16,6 +16,7 @@ import {
   type NotificationFrame,
   type RequestFrame,
 } from "../../wire/frame.ts";
+import type { Line } from "../../wire/line.ts";
 import { LineChannel, type Streams } from "../../wire/line-channel.ts";
 import {
   errorLine,
@@ -119,7 +120,7 @@ export class Proxy {
         return this.#request(frame);
       case "notification":
         // The handshake is this side's own business, and done anew with each broker.
-        if (frame.method !== "initialized") this.#current?.connection.sendLine(frame.text);
+        if (frame.method !== "initialized") this.#current?.connection.sendLine(frame.line);
         return;
       case "answer":
         return this.#questions.answer(frame);
@@ -212,11 +213,11 @@ export class Proxy {
     if (method === "broker/draining") return this.#heardOfEnd(session);
     if (method === "serverRequest/resolved") {
       const resolved = this.#questions.resolved(session, frame);
-      if (resolved !== undefined) this.#send(resolved.text);
+      if (resolved !== undefined) this.#send(resolved.line);
       return;
     }
     // A program that knows the app-server alone gets Codex's own words instead, once they are true.
-    if (!method.startsWith("broker/")) this.#send(frame.text);
+    if (!method.startsWith("broker/")) this.#send(frame.line);
     if (method === "thread/deleted") this.#forgetThread(threadIn(frame.params) ?? "");
     if (session !== this.#current && this.#moving === undefined) this.#takeOverFrom(session);
   }
@@ -386,7 +387,7 @@ export class Proxy {
     this.#send(errorLine(id, toRpcError(error)));
   }
 
-  #send(line: string): void {
+  #send(line: Line): void {
     this.#program.send(line);
     if (this.#program.queuedBytes <= MAX_QUEUED_BYTES) return;
     const message = `The program has left more than ${MAX_QUEUED_BYTES} bytes unread.`;

@@ -5,7 +5,8 @@ import {
   type NotificationFrame,
   type RequestFrame,
 } from "../../wire/frame.ts";
-import { isRecord, notificationLine, type RawId } from "../../wire/messages.ts";
+import type { Line } from "../../wire/line.ts";
+import { isRecord, notificationLine, rawIdOf, type RawId } from "../../wire/messages.ts";
 import type { BrokerSession } from "./broker-session.ts";
 
 interface Asked {
@@ -22,7 +23,7 @@ export class ProxiedQuestions {
   #nextId = 0;
 
   /** @returns the question under an id of the proxy's. */
-  ask(session: BrokerSession, frame: RequestFrame): string {
+  ask(session: BrokerSession, frame: RequestFrame): Line {
     const id = String(this.#nextId++);
     const threadId = isRecord(frame.params) ? frame.params["threadId"] : undefined;
     this.#asked.set(id, {
@@ -46,7 +47,7 @@ export class ProxiedQuestions {
   /** `serverRequest/resolved`, under the id by which the program knows the question. */
   resolved(session: BrokerSession, frame: NotificationFrame): NotificationFrame | undefined {
     const params = isRecord(frame.params) ? frame.params : {};
-    const raw = JSON.stringify(params["requestId"]);
+    const raw = rawIdOf(params["requestId"]);
     for (const [id, asked] of this.#asked) {
       if (asked.session !== session || asked.id !== raw) continue;
       this.#asked.delete(id);
@@ -56,7 +57,7 @@ export class ProxiedQuestions {
   }
 
   /** Nobody waits for these answers any more. @returns what tells the program so. */
-  lose(session: BrokerSession): string[] {
+  lose(session: BrokerSession): Line[] {
     return [...this.#asked].flatMap(([id, asked]) => {
       if (asked.session !== session) return [];
       this.#asked.delete(id);
