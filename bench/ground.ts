@@ -22,6 +22,8 @@ export interface Ground extends AsyncDisposable {
   readonly wanted: ConnectOptions & { readonly cwd: string };
   /** A directory of its own, and all else as here: nothing that was started here is found there. */
   elsewhere(name: string, env?: NodeJS.ProcessEnv): Ground;
+  /** Ends every broker that was started here or elsewhere. */
+  stopAll(): Promise<void>;
 }
 
 /** The benchmarks run from `build/bench`. */
@@ -58,8 +60,13 @@ export async function makeGround(): Promise<Ground> {
     CODEX_BROKER_CODEX: codex,
   };
   for (const [name] of decisiveEnvironment(process.env)) delete env[name];
+  const stateDirs = new Set<string>();
+  const stopAll = async (): Promise<void> => {
+    await Promise.all([...stateDirs].map(stopBrokers));
+  };
   const furnish = (name: string, more: NodeJS.ProcessEnv = {}): Ground => {
     const stateDir = join(dir.path, name);
+    stateDirs.add(stateDir);
     const all = { ...env, ...more, CODEX_BROKER_STATE_DIR: stateDir };
     return {
       dir: dir.path,
@@ -69,13 +76,14 @@ export async function makeGround(): Promise<Ground> {
       env: all,
       wanted: { cwd: workspace, env: all },
       elsewhere: furnish,
+      stopAll,
       [Symbol.asyncDispose]: () => stopBrokers(stateDir),
     };
   };
   return {
     ...furnish("state"),
     async [Symbol.asyncDispose]() {
-      await stopBrokers(join(dir.path, "state"));
+      await stopAll();
       await ended(model, () => model.stdin.end());
       await home.remove();
       await dir.remove();

@@ -16,6 +16,7 @@ import { writeChart } from "./report/chart.ts";
 import { writePage } from "./report/page.ts";
 import { resultsOf, writeResults, type MeasuredRow } from "./report/results.ts";
 import { rowLines } from "./report/text-table.ts";
+import { endWithSignals } from "./stopped.ts";
 
 const EXIT_USAGE = 2;
 
@@ -49,6 +50,7 @@ async function measure(wanted: Wanted, root: string): Promise<void> {
   const contenders = contendersOf(wanted, notes);
   for (const note of notes) out.line(note);
   await using ground = await makeGround();
+  await using _signals = endWithSignals(ground);
   const bench: Bench = { ground, contenders, quick, times: (count) => (quick ? 2 : count) };
   const rows: MeasuredRow[] = [];
   for (const benchmark of benchmarks.filter(isWanted)) {

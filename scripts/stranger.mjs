@@ -1,14 +1,16 @@
 // Bundles the strangers of test/stranger, which are TypeScript, and lets them take the pids of others:
 // in a pid namespace of their own, once with koffi and once without.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmdirSync } from "node:fs";
 import { createRequire } from "node:module";
-import { cpus, release, tmpdir, totalmem, type } from "node:os";
+import { cpus, release, totalmem, type } from "node:os";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { bundlePrograms } from "./bundle-program.mjs";
 import { root } from "./constants.mjs";
+
+/** A pid namespace that ends, with all who are in it, when this process does, however that ends. */
+const NAMESPACE = ["--pdeathsig", "KILL", "unshare", "-Urpfm", "--kill-child", "--mount-proc"];
 
 const { values } = parseArgs({
   options: {
@@ -24,12 +26,7 @@ const outdir = await bundlePrograms("stranger", {
 
 /** @type {import("../test/stranger/tally.ts").Row[]} */
 const rows = [];
-const empty = mkdtempSync(join(tmpdir(), "cb-empty-"));
-try {
-  for (const hidden of [undefined, koffi()]) rows.push(...inNamespace(hidden));
-} finally {
-  rmdirSync(empty);
-}
+for (const hidden of [undefined, koffi()]) rows.push(...inNamespace(hidden));
 const { tableOf, isGood } = await import(pathToFileURL(join(outdir, "tally.js")).href);
 if (values.json) {
   console.log(JSON.stringify(rows));
@@ -47,9 +44,9 @@ function inNamespace(hidden) {
   const options = ["--root", root, "--rounds", values.rounds, "--whole", values.whole];
   // A shell as process 1: it waits for the orphans that Node would leave as zombies. It must not be
   // replaced by its last command, hence the exit.
-  const script = 'if [ -n "$1" ]; then mount --bind "$2" "$1"; fi; shift 2; "$@"; exit $?';
-  const args = ["-Urpfm", "--mount-proc", "/bin/sh", "-c", script, "sh", hidden ?? "", empty];
-  const run = spawnSync("unshare", [...args, ...command, ...options], {
+  const script = 'if [ -n "$1" ]; then mount -t tmpfs none "$1"; fi; shift; "$@"; exit $?';
+  const args = ["/bin/sh", "-c", script, "sh", hidden ?? ""];
+  const run = spawnSync("setpriv", [...NAMESPACE, ...args, ...command, ...options], {
     stdio: ["ignore", "pipe", "inherit"],
     encoding: "utf8",
   });
@@ -61,7 +58,7 @@ function inNamespace(hidden) {
 }
 
 function canUnshare() {
-  return spawnSync("unshare", ["-Urpfm", "--mount-proc", "true"]).status === 0;
+  return spawnSync("setpriv", [...NAMESPACE, "true"]).status === 0;
 }
 
 /** Where the native calls come from, where they are installed. */

@@ -20,6 +20,8 @@ export interface SpawnOptions {
   readonly cwd: string;
   /** One JSON object a line, as it came and without its newline, up to the last one before the exit. */
   readonly onLine: (line: Buffer) => void;
+  /** What a message over the limit begins with. @returns whether it is known what it was. */
+  readonly onOversized?: (head: Buffer, limitBytes: number) => boolean;
   /** Called at most once, when it lives but can no longer be talked to, or never could. */
   readonly onFault?: (fault: BrokerError) => void;
   readonly maxLineBytes: number;
@@ -164,9 +166,7 @@ export class AppServerChild {
       { readable, writable },
       {
         onLine: (line) => this.#receive(line),
-        onOversizedLine: () => {
-          this.#fault(`sent a line of more than ${maxLineBytes} bytes`, { maxLineBytes });
-        },
+        onOversizedLine: (limit, head) => this.#oversized(limit, head),
         onEnd: () => this.#expectExit(),
       },
       maxLineBytes,
@@ -179,6 +179,10 @@ export class AppServerChild {
       this.#noiseInARow = 0;
       return this.#options.onLine(message);
     }
+    this.#noise(line);
+  }
+
+  #noise(line: Buffer): void {
     this.#noiseLines += 1;
     this.#noiseInARow += 1;
     const sample = line.toString("utf8").slice(0, SAMPLE_CHARS);
@@ -186,6 +190,12 @@ export class AppServerChild {
     if (this.#noiseInARow > MAX_NOISE_LINES) {
       this.#fault(`sent ${this.#noiseInARow} lines in a row that are no messages`, { sample });
     }
+  }
+
+  #oversized(limitBytes: number, head: Buffer): void {
+    if (objectOnLine(head) === undefined) return this.#noise(head);
+    if (this.#options.onOversized?.(head, limitBytes) === true) return;
+    this.#fault(`sent a line of more than ${limitBytes} bytes`, { maxLineBytes: limitBytes });
   }
 
   /** A lost pipe is the loss of the process, whose exit says more; unless there is none. */

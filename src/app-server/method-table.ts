@@ -142,7 +142,11 @@ export const safeToRepeat: readonly Judgement[] = [
   },
 ];
 
-/** Requests whose answer may rightly take as long as it takes. */
+/**
+ * Requests whose answer may rightly take as long as it takes. What ends them without one: the end of
+ * the broker or of the app-server, with an error for whoever waits; and for commands, streams and
+ * searches the end of the session, for tool calls that of the thread.
+ */
 export const mayRunLong: readonly Judgement[] = [
   {
     because: "the answer comes when the command has ended",

@@ -28,6 +28,8 @@ export interface StartOptions {
   readonly deadline: Deadline;
   /** Every line after the handshake, in order. */
   readonly onLine: (line: Buffer) => void;
+  /** What a message over the limit begins with. @returns whether it is known what it was. */
+  readonly onOversized?: (head: Buffer, limitBytes: number) => boolean;
   /** It runs, but what it writes cannot be read any more. */
   readonly onFault: (fault: BrokerError) => void;
 }

@@ -12,6 +12,7 @@ import { Retirement } from "../lifecycle/retire.ts";
 import { findOlderTurn, olderBrokers } from "../lifecycle/older-brokers.ts";
 import type { StartOrder } from "../lifecycle/start-protocol.ts";
 import { chooseEndpoint } from "../os/endpoint.ts";
+import { lockHolder } from "../os/lock-holder.ts";
 import type { Ties } from "../os/own-job.ts";
 import { neutralDirectory } from "../os/neutral-directory.ts";
 import {
@@ -29,6 +30,7 @@ import {
 import { DescendantWatch } from "./descendant-watch.ts";
 import { DriftWatch } from "./drift-watch.ts";
 import type { Ending } from "./ending.ts";
+import { writerLock } from "./elsewhere.ts";
 import { runDown } from "./exit-path.ts";
 import { GroundWatch } from "./ground.ts";
 import { Health } from "./health.ts";
@@ -44,6 +46,8 @@ import { WearWatch } from "./wear-watch.ts";
 
 /** A cold start under heavy load, the retries on a locked database included. */
 const APP_SERVER_START_MS = 45_000;
+/** What goes on to a client may get a longer id on the way, and has to fit there too. */
+const MAX_ANSWER_BYTES = MAX_LINE_BYTES - 1024;
 const HELLO_PROBE_WAIT_MS = 1_200;
 
 const MOVES: Readonly<Record<BrokerState, readonly BrokerState[]>> = {
@@ -93,6 +97,7 @@ export class Broker implements Host {
       capacity: order.limits,
       findOlderTurn: (threadId) =>
         findOlderTurn(order.scope.directory, order.claim.epoch, threadId),
+      writerOf: (threadId) => lockHolder(writerLock(order.scope.codexHome, threadId)),
       onTurnsChanged: () => this.#workChanged(),
       onThreadEvent: (frame, threadId) => this.#wear.outcomes.observe(frame, threadId),
       onTurnLost: () => this.#wear.outcomes.lost(),
@@ -287,9 +292,10 @@ export class Broker implements Host {
         codex: scope.codex,
         cwd: neutralDirectory(),
         env: process.env,
-        maxLineBytes: MAX_LINE_BYTES,
+        maxLineBytes: MAX_ANSWER_BYTES,
         deadline: Deadline.after(APP_SERVER_START_MS),
         onLine: (line) => this.#router.upstream.receive(line),
+        onOversized: (head, limitBytes) => this.#router.upstream.receiveOversized(head, limitBytes),
         onFault: (fault) => this.#appServerFailed(`speaks nonsense: ${fault.message}`),
       });
       this.#appServerStarted(appServer, monotonicMs() - askedAt);

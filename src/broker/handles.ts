@@ -13,14 +13,29 @@ function upstreamName(peer: Peer, name: string): string {
   return `s${peer.id}-${name}`;
 }
 
+let commands = 0;
+
+/**
+ * A command that runs to its end in silence needs no name. But only what has one can be ended, and on
+ * a connection of its own it would end with its client. A command that streams is refused without one.
+ */
+function nameless({ method, params }: RequestFrame): { processId?: string } {
+  if (method !== "command/exec" || !isRecord(params)) return {};
+  if (!Array.isArray(params["command"]) || (params["processId"] ?? null) !== null) return {};
+  if (params["tty"] || params["streamStdin"] || params["streamStdoutStderr"]) return {};
+  commands += 1;
+  return { processId: `unnamed-${commands}` };
+}
+
 /** The request with its handles under their upstream names. */
 export function withUpstreamHandles(frame: RequestFrame, peer: Peer): RequestFrame {
   const names = requestFacts(frame.method)?.handles ?? [];
   if (names.length === 0 || !isRecord(frame.params)) return frame;
-  const params = { ...frame.params };
-  let changed = false;
+  const given = nameless(frame);
+  const params: Record<string, unknown> = { ...frame.params, ...given };
+  let changed = given.processId !== undefined;
   for (const name of names) {
-    const value = params[name];
+    const value = frame.params[name];
     if (typeof value !== "string") continue;
     params[name] = upstreamName(peer, value);
     changed = true;

@@ -3,6 +3,7 @@ import { BrokerError } from "../base/errors.ts";
 import { monotonicMs } from "../base/deadline.ts";
 import { trace } from "../base/trace.ts";
 import type { OlderTurn } from "../lifecycle/older-brokers.ts";
+import type { LockHolder } from "../os/lock-holder.ts";
 import type { BrokerCapacity } from "../lifecycle/start-protocol.ts";
 import type { Draining, Queued, TurnStatusEntry } from "../wire/broker-protocol.ts";
 import {
@@ -63,6 +64,8 @@ export interface RouterOptions {
   readonly capacity: BrokerCapacity;
   /** Finds the turn of a thread that has none here, in the brokers that this one has superseded. */
   readonly findOlderTurn: (threadId: string) => Promise<OlderTurn | undefined>;
+  /** Which process writes to a thread, where that can be known. */
+  readonly writerOf: (threadId: string) => LockHolder | undefined;
   /** Called when a turn has begun or ended. */
   readonly onTurnsChanged: () => void;
   /** Called with everything that the app-server says of a thread. */
@@ -401,7 +404,10 @@ export class Router {
     older?.link.connection.close();
     if (!this.#waitingForWriter.has(giveUp)) return;
     const pauseMs = wait.waiting.nextPauseMs(older !== undefined);
-    if (pauseMs === undefined) return giveUp(threadHeldElsewhere(wait.threadId, older));
+    if (pauseMs === undefined) {
+      const writer = this.#options.writerOf(wait.threadId);
+      return giveUp(threadHeldElsewhere(wait.threadId, older, writer));
+    }
     setTimeout(() => {
       if (this.#waitingForWriter.delete(giveUp)) wait.again();
     }, pauseMs);

@@ -11,8 +11,17 @@ import {
   type RequestFrame,
 } from "../wire/frame.ts";
 import type { Line } from "../wire/line.ts";
-import { fromRpcError, notificationLine, requestLine, type RawId } from "../wire/messages.ts";
+import {
+  errorLine,
+  fromRpcError,
+  notificationLine,
+  requestLine,
+  resultLine,
+  type RawId,
+} from "../wire/messages.ts";
+import { decliningAnswer } from "../wire/declining-answers.ts";
 import { FairWindow } from "./fair-window.ts";
+import { beginningOf } from "./line-head.ts";
 import { Postponed } from "./postponed.ts";
 
 /** Beyond 64 outstanding requests the app-server gains nothing, and beyond 128 it loses some. */
@@ -176,6 +185,41 @@ export class Upstream {
     }
   }
 
+  /**
+   * A message was too long to be read. Whoever asked for it is told so, and nobody else is concerned;
+   * an event is missed by those who would have heard it.
+   *
+   * @returns whether it is known whose it was.
+   */
+  receiveOversized(head: Buffer, limitBytes: number): boolean {
+    const begins = beginningOf(head);
+    trace("error", "upstream.oversized", { ...begins, limitBytes });
+    switch (begins?.kind) {
+      case "answer": {
+        this.#lastAnswerAt = monotonicMs();
+        const pending = this.#pending.get(begins.id);
+        if (pending === undefined) return true;
+        this.#remove(begins.id, pending);
+        pending.settle(tooLarge(pending.method, limitBytes));
+        this.#pump();
+        return true;
+      }
+      case "request": {
+        const declined = decliningAnswer(begins.method);
+        this.sendLine(
+          "result" in declined
+            ? resultLine(begins.id, declined.result)
+            : errorLine(begins.id, declined.error),
+        );
+        return true;
+      }
+      case "notification":
+        return true;
+      case undefined:
+        return false;
+    }
+  }
+
   /** The app-server has gone: everyone who waits is told the cause, and so is everyone who comes later. */
   close(cause: BrokerError): void {
     if (this.#end !== undefined) return;
@@ -278,4 +322,15 @@ export class Upstream {
     if (overdue) this.#events.onSilence();
     this.#pump();
   }
+}
+
+function tooLarge(method: string, limitBytes: number): BrokerError {
+  return new BrokerError(
+    "frameTooLarge",
+    `Codex's answer to ${method} has more than ${limitBytes} bytes.`,
+    {
+      details: { method, limitBytes },
+      hint: "Ask for less at once: a page, a part, or a thread without its turns (`excludeTurns`).",
+    },
+  );
 }

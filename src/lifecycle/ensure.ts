@@ -313,17 +313,23 @@ function throwIfCrashLoop(scopeDir: string): void {
   );
 }
 
-/** A broker that is started where its starter may not connect to it serves nobody. */
+/** A broker that may not listen, or to which its starter may not connect, serves nobody. */
 async function throwIfSocketsForbidden(stateDir: string): Promise<void> {
-  const directory = await forbiddenSockets(stateDir);
-  if (directory === undefined) return;
+  const forbidden = await forbiddenSockets(stateDir);
+  if (forbidden === undefined) return;
+  const { what, directory } = forbidden;
+  const outside = "Run `codex-broker ensure` outside the sandbox";
+  const [denied, hint] =
+    what === "listen"
+      ? ["a broker to listen on", `${outside}: its broker serves this place too.`]
+      : [
+          "a connection to",
+          `${outside}, and allow the sandbox to connect to sockets in ${directory}.`,
+        ];
   throw new BrokerError(
     "sandboxDenied",
-    `The system does not allow a connection to sockets in ${directory} (EPERM), so no broker was started.`,
-    {
-      details: { directory },
-      hint: `Run \`codex-broker ensure\` outside the sandbox, and allow the sandbox to connect to sockets in ${directory}.`,
-    },
+    `The system does not allow ${denied} sockets in ${directory} (EPERM), so no broker was started.`,
+    { details: { directory }, hint },
   );
 }
 

@@ -15,7 +15,7 @@ export interface Streams {
 
 export interface LineChannelEvents {
   onLine(line: Buffer): void;
-  onOversizedLine(limitBytes: number): void;
+  onOversizedLine(limitBytes: number, head: Buffer): void;
   /** Called once, when either direction has ended. `cause` is absent after an orderly end. */
   onEnd(cause: Error | undefined): void;
 }
@@ -38,7 +38,8 @@ export class LineChannel {
     const splitter = new LineSplitter(
       {
         onLine: (line) => (this.#destroyed ? undefined : events.onLine(line)),
-        onOversizedLine: (limit) => (this.#destroyed ? undefined : events.onOversizedLine(limit)),
+        onOversizedLine: (limit, head) =>
+          this.#destroyed ? undefined : events.onOversizedLine(limit, head),
       },
       maxLineBytes,
     );

@@ -1,10 +1,17 @@
 const NEWLINE = 0x0a;
 
+/** Enough for what a message begins with: its id or its method. */
+const HEAD_BYTES = 1024;
+
 export interface LineSink {
   /** One line without its newline. The buffer may share memory with the chunk it came in. */
   onLine(line: Buffer): void;
-  /** A line passed the limit: its bytes are dropped up to its newline, and what follows goes on. */
-  onOversizedLine(limitBytes: number): void;
+  /**
+   * A line passed the limit: its bytes are dropped up to its newline, and what follows goes on.
+   *
+   * @param head its first bytes.
+   */
+  onOversizedLine(limitBytes: number, head: Buffer): void;
 }
 
 /**
@@ -43,10 +50,13 @@ export class LineSplitter {
   #append(part: Buffer): void {
     if (this.#dropping) return;
     if (this.#partBytes + part.length > this.#maxLineBytes) {
+      const head = Buffer.concat(
+        [...this.#parts, part].map((each) => each.subarray(0, HEAD_BYTES)),
+      );
       this.#dropping = true;
       this.#parts = [];
       this.#partBytes = 0;
-      this.#sink.onOversizedLine(this.#maxLineBytes);
+      this.#sink.onOversizedLine(this.#maxLineBytes, head.subarray(0, HEAD_BYTES));
       return;
     }
     this.#parts.push(part);

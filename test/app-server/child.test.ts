@@ -153,6 +153,43 @@ describe("stdout", () => {
     expect(faults).toMatchObject([{ kind: "invalidAnswer", details: { maxLineBytes: 1_000 } }]);
     expect(lines).toEqual(['{"b":1}']);
   });
+
+  const long = `"x".repeat(5000)`;
+  const tell = (words: string): string => `console.log(${words}); console.log('{"b":1}')`;
+
+  test("F99: a line over the limit is no fault when its beginning says what it was", async () => {
+    const faults: BrokerError[] = [];
+    const heads: string[] = [];
+    const { child, lines } = spawnLines({
+      codex: process.execPath,
+      args: print(tell(`'{"id":1,"result":"' + ${long} + '"}'`)),
+      maxLineBytes: 1_000,
+      onOversized: (head) => heads.push(head.toString().slice(0, 16)) > 0,
+      onFault: (fault) => void faults.push(fault),
+    });
+    await child.exited;
+    expect({ faults, heads, lines }).toEqual({
+      faults: [],
+      heads: ['{"id":1,"result"'],
+      lines: ['{"b":1}'],
+    });
+  });
+
+  test("F99: a line over the limit that is no message is noise", async () => {
+    const faults: BrokerError[] = [];
+    const { child, lines } = spawnLines({
+      codex: process.execPath,
+      args: print(tell(long)),
+      maxLineBytes: 1_000,
+      onFault: (fault) => void faults.push(fault),
+    });
+    await child.exited;
+    expect({ faults, lines, noise: child.noiseLines }).toEqual({
+      faults: [],
+      lines: ['{"b":1}'],
+      noise: 1,
+    });
+  });
 });
 
 describe("a child that cannot be started", () => {

@@ -45,6 +45,7 @@ export class Bench {
   readonly router = new Router({
     workspace: Bench.WORKSPACE,
     findOlderTurn: () => Promise.resolve(undefined),
+    writerOf: () => undefined,
     answerTimeoutMs: 600_000,
     capacity: DEFAULT_LIMITS,
     onTurnsChanged: () => void (this.calls.turnsChanged += 1),

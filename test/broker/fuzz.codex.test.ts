@@ -35,16 +35,25 @@ const params = fc.dictionary(
   ),
   value,
 );
+const traceText = fc.oneof({ weight: 3, arbitrary: fc.constantFrom("00-ab-cd-01", null) }, value);
+const trace = fc.oneof(
+  value,
+  fc.record({ traceparent: traceText, tracestate: traceText }, { requiredKeys: [] }),
+);
 const id = fc.oneof(fc.nat({ max: 1e6 }), fc.string({ minLength: 1, maxLength: 8 }));
 
 type Line = { readonly bytes: Buffer; readonly id?: number | string };
 
 const request: fc.Arbitrary<Line> = fc
-  .record({
-    id,
-    method: fc.oneof(fc.constantFrom(...methods), fc.constant("nope/nothing")),
-    params,
-  })
+  .record(
+    {
+      id,
+      method: fc.oneof(fc.constantFrom(...methods), fc.constant("nope/nothing")),
+      params,
+      trace,
+    },
+    { requiredKeys: ["id", "method", "params"] },
+  )
   .map((message) => ({ bytes: Buffer.from(`${JSON.stringify(message)}\n`), id: message.id }));
 const line: fc.Arbitrary<Line> = fc.oneof(
   { weight: 6, arbitrary: request },

@@ -92,6 +92,24 @@ describe("names that sessions choose", () => {
   });
 });
 
+test("F12 F23: a command without a name gets one that no client can have chosen, unless Codex would refuse it for that", () => {
+  const nameOf = (params: Params): unknown =>
+    (withUpstreamHandles(requestFrame(1, "command/exec", params), one).params as Params)[
+      "processId"
+    ];
+  const names = [nameOf({ command: ["x"] }), nameOf({ command: ["x"], processId: null })];
+  expect(new Set(names).size).toBe(2);
+  for (const name of names) {
+    expect(name).toMatch(/^unnamed-\d+$/);
+    const event = notificationFrame("command/exec/outputDelta", { processId: name });
+    expect(ownerOfHandle(event)).toBeUndefined();
+  }
+  for (const streamed of ["tty", "streamStdin", "streamStdoutStderr"]) {
+    expect(nameOf({ command: ["x"], [streamed]: true })).toBeUndefined();
+  }
+  expect(nameOf({ command: ["x"], processId: "p" })).toBe("s1-p");
+});
+
 describe("what a session holds open (F23)", () => {
   const pairs: Array<[begins: string, ends: string, params: Params]> = [
     ["fs/watch", "fs/unwatch", { watchId: "s1-w" }],

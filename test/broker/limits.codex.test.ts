@@ -1,3 +1,5 @@
+import { truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { pause } from "../../src/base/deadline.ts";
 import { isRecord } from "../../src/wire/messages.ts";
@@ -83,6 +85,37 @@ async function slowestAnswerMs(session: RawSession): Promise<number> {
   }
   return slowestMs;
 }
+
+describe("F99: an answer of Codex that is too long for one message", () => {
+  test("is refused to the one who asked, with the reason; turns and others go on", async () => {
+    const { world, endpoint } = await limited({});
+    await using _end = world;
+    await using session = await RawSession.initialized(endpoint);
+    await using other = await RawSession.initialized(endpoint);
+    const before = (await other.ask("broker/status")).result;
+    const threadId = threadIn(await other.ask("thread/start"));
+    const input = [{ type: "text", text: "say: ready ;; hold: gate ;; say: done" }];
+    await other.ask("turn/start", { threadId, input });
+    await other.nextOf("item/completed");
+    // Nothing on the disk, and 133 MiB as base64.
+    const path = join(world.workspace, "big");
+    await writeFile(path, "");
+    await truncate(path, 100 * MIB);
+    const asked = session.ask("fs/readFile", { path });
+    expect((await other.ask("thread/loaded/list")).error).toBeUndefined();
+    const refused = await asked;
+    expect(kindOf(refused)).toBe("frameTooLarge");
+    expect(refused.error?.message).toContain("answer to fs/readFile has more than");
+    expect(refused.error?.data?.["hint"]).toContain("Ask for less at once");
+    await truncate(path, 8 * MIB);
+    expect((await session.ask("fs/readFile", { path })).error).toBeUndefined();
+    world.model.release("gate");
+    const done = await other.nextOf("turn/completed");
+    expect(done.params?.["turn"]).toMatchObject({ status: "completed" });
+    const after = (await other.ask("broker/status")).result;
+    expect([after?.["pid"], after?.["epoch"]]).toEqual([before?.["pid"], before?.["epoch"]]);
+  });
+});
 
 describe("F39: beyond its limits a broker refuses with a reason", () => {
   test("sessions", async () => {

@@ -3,6 +3,9 @@ import { deferred } from "../../src/base/deferred.ts";
 import type { BrokerClient } from "../../src/index.ts";
 import { eventually } from "../support/eventually.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
+import { textAt } from "../support/json.ts";
+import { realCodex } from "../support/real-codex.ts";
+import { StdioClient } from "../support/stdio-client.ts";
 import { livingBrokers } from "../support/stop-brokers.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
@@ -50,6 +53,40 @@ describe("a turn that goes on in a superseded broker", () => {
       thread: { id: threadId },
     });
   });
+
+  test.skipIf(process.platform !== "linux")(
+    "F40: a thread that another program writes to is reported with the process that does",
+    { timeout: 60_000 },
+    async () => {
+      await using world = await makeWorld();
+      await using other = new StdioClient({
+        command: realCodex().native,
+        env: { CODEX_HOME: world.home.path },
+        cwd: world.workspace,
+      });
+      await other.initialize();
+      const opened = await other.request("thread/start", { cwd: world.workspace });
+      const threadId = textAt(opened, "thread.id");
+      const input = [{ type: "text", text: "say: saved" }];
+      await other.request("turn/start", { threadId, input });
+      await other.nextOf("turn/completed");
+      await using client = await world.connect();
+      const refused: unknown = await client
+        .request("thread/resume", { threadId })
+        .catch((error: unknown) => error);
+      expect(refused).toMatchObject({
+        kind: "threadBusy",
+        message: `Thread ${threadId} is in use by process ${other.pid} (codex), which is not this broker's.`,
+        hint: expect.stringContaining(`ps -fp ${other.pid}`),
+        details: { threadId, writer: { pid: other.pid, program: "codex", parentPid: process.pid } },
+      });
+      // With its writer the lock has gone, and so has the reason.
+      await other.close();
+      expect(await client.request("thread/resume", { threadId })).toMatchObject({
+        thread: { id: threadId },
+      });
+    },
+  );
 
   test("an interrupt of a turn that nobody runs gets Codex's own answer", async () => {
     await using world = await makeWorld();

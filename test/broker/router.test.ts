@@ -45,7 +45,11 @@ describe("requests", () => {
       ["thread/start", { model: "m" }, { model: "m", cwd }],
       ["thread/start", { cwd: "/other" }, { cwd: "/other" }],
       ["thread/start", { cwd: null }, { cwd }],
-      ["command/exec", { command: ["ls"] }, { command: ["ls"], cwd }],
+      [
+        "command/exec",
+        { command: ["ls"], processId: "p" },
+        { command: ["ls"], processId: expect.stringMatching(/^s\d+-p$/), cwd },
+      ],
       ["thread/resume", { threadId: "t" }, { threadId: "t" }],
       ["turn/interrupt", { threadId: "t", turnId: "u" }, { threadId: "t", turnId: "u" }],
     ] as const) {

@@ -349,6 +349,31 @@ describe("bad input", () => {
     },
   );
 
+  test("F12: whatever trace a request has, it is answered: what the app-server would drop is refused", async () => {
+    await using at = await setting();
+    await using session = await RawSession.initialized(at.endpoint);
+    const traces: Record<string, unknown[]> = {
+      taken: [null, {}, { traceparent: "nonsense", tracestate: null }, { other: 1 }],
+      refused: [1, true, "x", ["a", 1], { traceparent: 1 }, { traceparent: "a", tracestate: [] }],
+    };
+    for (const [what, some] of Object.entries(traces)) {
+      for (const [n, trace] of some.entries()) {
+        const id = `${what} ${n}`;
+        session.send({ id, method: "thread/loaded/list", params: {}, trace });
+        const answer = await session.next((message) => message.id === id);
+        expect([id, answer.error?.data?.["kind"]]).toEqual([
+          id,
+          what === "taken" ? undefined : "invalidRequest",
+        ]);
+      }
+    }
+    // The same for a name that the app-server's parser keeps for itself.
+    const refused = await session.ask("thread/loaded/list", {
+      x: { "$serde_json::private::Number": "x" },
+    });
+    expect(refused.error?.data?.["kind"]).toBe("invalidRequest");
+  });
+
   test("a request before initialize, and a second initialize, are refused as the app-server does", async () => {
     await using at = await setting();
     await using session = await RawSession.open(at.endpoint);

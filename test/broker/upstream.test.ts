@@ -246,6 +246,53 @@ describe("a request that is not answered (F12)", () => {
   });
 });
 
+describe("F99: a message of the app-server that is too long to be read", () => {
+  const head = (text: string): Buffer => Buffer.from(text);
+
+  test("as an answer is told to the one who asked, and makes room for the next", () => {
+    const setting = Setting.opened();
+    const all = Array.from({ length: WINDOW + 1 }, (_each, n) => setting.ask({}, `r${n}`));
+    expect(setting.upstream.receiveOversized(head('{"id":2,"result":{"data":"xx'), 1_000)).toBe(
+      true,
+    );
+    expect(all[1]).toMatchObject([
+      { kind: "frameTooLarge", details: { method: "m", limitBytes: 1_000 } },
+    ]);
+    expect(all.filter(({ length }) => length > 0)).toHaveLength(1);
+    expect(setting.names()).toHaveLength(WINDOW + 1);
+    // Its time was over, or it had never been asked for.
+    expect(setting.upstream.receiveOversized(head('{"id":2,"result":['), 1_000)).toBe(true);
+    expect(all.filter(({ length }) => length > 0)).toHaveLength(1);
+  });
+
+  test("as a question is declined, as an event missed", () => {
+    const setting = Setting.opened();
+    const method = "item/commandExecution/requestApproval";
+    for (const text of [
+      `{"method":"${method}","id":0,"params":{"x`,
+      '{"method":"item/completed","params":{"x',
+    ]) {
+      expect(setting.upstream.receiveOversized(head(text), 1_000)).toBe(true);
+    }
+    expect(setting.sent).toEqual([{ id: 0, result: { decision: "decline" } }]);
+    expect(setting.heard).toEqual([]);
+  });
+
+  test("of another form is nobody's", () => {
+    const setting = Setting.opened();
+    const outcomes = setting.ask({}, "r");
+    for (const text of [
+      '{"error":{"message":"x',
+      '{"result":{"id":1,',
+      '{"id":"1","result":',
+      "{",
+    ]) {
+      expect(setting.upstream.receiveOversized(head(text), 1_000)).toBe(false);
+    }
+    expect(outcomes).toEqual([]);
+  });
+});
+
 describe("the end of the app-server (F42)", () => {
   test("settles all that was sent and all that waited, with the cause, and whoever comes later", async () => {
     const setting = Setting.opened();

@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { makeFakeCodex, type FakeBehaviour } from "../support/fake-codex.ts";
+import { at } from "../support/json.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { livingBrokers } from "../support/stop-brokers.ts";
 import { makeWorld, type World } from "../support/world.ts";
@@ -101,6 +102,50 @@ describe("a broker that cannot be had", () => {
     expect(await client.runTurn({ prompt: "say: hi" }).result).toMatchObject({
       status: "completed",
     });
+  });
+});
+
+describe("F74: what Codex says in other words than it does today", () => {
+  test.each([
+    ["a locked state database", { code: 1, stderr: "Error: der Zustand ist belegt\n" }],
+    ["a panic in a sandbox", { code: 101, stderr: "Error: no system configuration here\n" }],
+    ["a home that is missing", { code: 1, stderr: "Error: no such home\n" }],
+    ["a codex without an app-server", { code: 2, stderr: "error: what is app-server?\n" }],
+  ])("%s: one start, the general error, and Codex's words with it", async (_what, exitAtStart) => {
+    await using fake = await makeFakeCodex({ exitAtStart }, {});
+    await using world = await makeWorld({ codex: fake.command, env: fake.env });
+    const words = exitAtStart.stderr.trim();
+    await expect(world.connect()).rejects.toMatchObject({
+      kind: "appServerStartFailed",
+      retryable: true,
+      message: expect.stringContaining(words),
+      details: { code: exitAtStart.code, stderrTail: expect.stringContaining(words) },
+    });
+    expect(new Set((await fake.notes()).map(({ start }) => start)).size).toBe(1);
+    expect(livingBrokers(world.stateDir)).toEqual([]);
+    // Whoever asks again is not held back.
+    await using client = await world.connect();
+    expect((await client.status()).state).toBe("serving");
+  });
+
+  test("a thread that is in use elsewhere, and a broken configuration: Codex's own error, at once and unaltered", async () => {
+    const error = { code: -32_600, message: "somebody else writes there" };
+    await using fake = await makeFakeCodex({
+      answers: { "thread/resume": { error }, "thread/start": { error } },
+    });
+    await using world = await makeWorld({ codex: fake.command, env: fake.env });
+    await using client = await world.connect();
+    const threadId = "01a204c0-5eb8-71e0-9e0e-52688c282efb";
+    for (const asked of [
+      client.request("thread/resume", { threadId }),
+      client.runTurn({ prompt: "say: hi" }).result,
+    ]) {
+      await expect(asked).rejects.toMatchObject({ name: "RpcError", ...error });
+    }
+    const resumed = (await fake.received()).filter(
+      (message) => at(message, "method") === "thread/resume",
+    );
+    expect(resumed).toHaveLength(1);
   });
 });
 

@@ -1,12 +1,19 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
+import type { ProcessEntry } from "../../src/os/kernel/kernel.ts";
+import { provenDescendants } from "../../src/os/kill-tree.ts";
+import { identityOf } from "../../src/os/process-identity.ts";
+import { stillRuns } from "../../src/os/process-tree.ts";
+import { eventually } from "../support/eventually.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { runNode } from "../support/node-process.ts";
 import type { Row } from "./tally.ts";
 
 guardAgainstLeaks();
 
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const PROGRAM = fileURLToPath(new URL("../../scripts/stranger.mjs", import.meta.url));
 const ROUNDS = 60;
 const TIMEOUT_MS = 240_000;
 
@@ -24,13 +31,24 @@ describe.skipIf(!canChoosePids)(
     let rows: readonly Row[] = [];
 
     beforeAll(async () => {
-      const root = fileURLToPath(new URL("../..", import.meta.url));
-      const program = fileURLToPath(new URL("../../scripts/stranger.mjs", import.meta.url));
       const args = ["--rounds", String(ROUNDS), "--whole", "1", "--json"];
-      const { stdout, stderr } = await runNode([program, ...args], process.env, root);
+      const { stdout, stderr } = await runNode([PROGRAM, ...args], process.env, ROOT);
       if (stdout === "") throw new Error(stderr);
       rows = JSON.parse(stdout) as Row[];
     }, TIMEOUT_MS);
+
+    test("F20: goes with its namespace when the whole is killed half-way", async () => {
+      const args = [PROGRAM, "--rounds", "1000000", "--whole", "0", "--json"];
+      const child = spawn(process.execPath, args, { cwd: ROOT, stdio: "ignore" });
+      const exited = new Promise((resolve) => child.once("exit", resolve));
+      const whole = (): readonly ProcessEntry[] => provenDescendants(identityOf(child.pid ?? 0));
+      // One below the other: unshare, a shell, the strangers' program and a stranger.
+      await eventually(() => whole().length >= 4, "the strangers are there", 60_000);
+      const started = whole();
+      child.kill("SIGKILL");
+      await exited;
+      await eventually(() => !started.some(stillRuns), "all have ended");
+    });
 
     function expectNobodyReached(what: string): void {
       const held = rows.filter((row) => row.what === what);

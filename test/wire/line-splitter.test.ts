@@ -90,6 +90,21 @@ describe("a line beyond the limit", () => {
   });
 });
 
+test("F99: of a line beyond the limit the beginning is told, in whatever pieces it comes", () => {
+  const line = Buffer.from(`{"id":7,"result":"${"x".repeat(5_000)}"}\n`);
+  fc.assert(
+    fc.property(fc.array(fc.nat(5_000)), (cuts) => {
+      const heads: string[] = [];
+      const splitter = new LineSplitter(
+        { onLine: () => {}, onOversizedLine: (_limit, head) => heads.push(head.toString()) },
+        2_000,
+      );
+      for (const part of cutAt(line, cuts)) splitter.push(part);
+      expect(heads).toEqual([line.toString().slice(0, 1_024)]);
+    }),
+  );
+});
+
 test("a last line without its end is not delivered: nobody can tell whether it is whole", () => {
   expect(split([Buffer.from('{"a":1}\n{"b":2}')])).toEqual(['{"a":1}']);
 });
