@@ -32,9 +32,9 @@ import {
 } from "./frame-facts.ts";
 import { Greetings } from "./greetings.ts";
 import { OpenHandles, ownerOfHandle, withUpstreamHandles } from "./handles.ts";
-import { askOlderTurn, reachesIntoTurn, threadHeldElsewhere, WriterWait } from "./elsewhere.ts";
 import { InterruptedTurns } from "./interrupted-turns.ts";
 import { Hearing } from "./hearing.ts";
+import { askOlderTurn, reachesIntoTurn } from "./older-turn.ts";
 import type { Peer } from "./peer.ts";
 import { Reconciliation } from "./reconciliation.ts";
 import { ServerRequests, threadOf } from "./server-requests.ts";
@@ -46,6 +46,7 @@ import { Turns, type Turn } from "./turns.ts";
 import { UnsavedThreads } from "./unsaved-threads.ts";
 import { Upstream, type Outcome } from "./upstream.ts";
 import { takeBusyWish, type BusyWish } from "./when-busy.ts";
+import { isHeldElsewhere, WriterPatience, WriterWaits } from "./writer-waits.ts";
 
 /** An interrupt is answered in about 10 ms. */
 const INTERRUPT_LIMIT_MS = 5_000;
@@ -119,8 +120,7 @@ export class Router {
   readonly #upkeep: NodeJS.Timeout;
   /** Requests on their way whose answer names a thread that is loaded. */
   #opening = 0;
-  /** Nothing of these is outstanding upstream while they wait, and yet they are owed an answer. */
-  readonly #waitingForWriter = new Set<(why: BrokerError) => void>();
+  readonly #writers: WriterWaits;
   readonly #handles = new OpenHandles();
   readonly #questions: ServerRequests;
   readonly #greetings = new Greetings();
@@ -132,6 +132,7 @@ export class Router {
     this.#options = options;
     const { maxBacklogBytes, maxHeldEvents, maxQueuedTurns } = options.capacity;
     this.#queue = new ThreadQueue(maxQueuedTurns);
+    this.#writers = new WriterWaits(options.findOlderTurn);
     this.#hearing = new Hearing({
       maxBacklogBytes,
       maxHeldEvents,
@@ -258,7 +259,7 @@ export class Router {
       peer.send(notificationLine("broker/draining", draining));
     }
     this.#queue.refuse(noNewWork(draining));
-    for (const giveUp of this.#waitingForWriter) giveUp(noNewWork(draining));
+    this.#writers.refuse(noNewWork(draining));
     // Superseded before its app-server had started: what waits for it is asked again elsewhere.
     if (draining.reconnect && !this.upstream.isOpen) this.upstream.close(noNewWork(draining));
     this.#releaseUnused();
@@ -365,10 +366,14 @@ export class Router {
     const forward = (): void => this.upstream.forward(request, frame, settle);
     const opens = opensThread(frame);
     if (opens) this.#opening += 1;
-    const waiting = new WriterWait(wish.waitMs);
+    const patience = new WriterPatience(wish.waitMs);
+    const giveUp = (why: BrokerError): void => {
+      this.#opening -= 1;
+      refuse(peer, original, why);
+    };
     const settle = (outcome: Outcome): void => {
       if (threadId !== undefined && isHeldElsewhere(frame, outcome) && !this.#gone.has(peer)) {
-        return void this.#waitForWriter(peer, original, { threadId, waiting, again: forward });
+        return void this.#writers.wait(threadId, patience, { again: forward, giveUp });
       }
       if (opens) this.#opening -= 1;
       const failed = BrokerError.is(outcome) || outcome.error !== undefined;
@@ -382,29 +387,6 @@ export class Router {
       this.#questions.joined(peer, (each) => this.#hearing.hears(peer, each));
     };
     forward();
-  }
-
-  /** An idle thread is let go of within a second; one whose turn runs, when that has ended. */
-  async #waitForWriter(
-    peer: Peer,
-    original: RequestFrame,
-    wait: { readonly threadId: string; readonly waiting: WriterWait; readonly again: () => void },
-  ): Promise<void> {
-    const giveUp = (why: BrokerError): void => {
-      this.#waitingForWriter.delete(giveUp);
-      this.#opening -= 1;
-      refuse(peer, original, why);
-    };
-    if (this.#draining !== undefined) return giveUp(noNewWork(this.#draining));
-    this.#waitingForWriter.add(giveUp);
-    const older = await this.#options.findOlderTurn(wait.threadId);
-    older?.link.connection.close();
-    if (!this.#waitingForWriter.has(giveUp)) return;
-    const pauseMs = wait.waiting.nextPauseMs(older !== undefined);
-    if (pauseMs === undefined) return giveUp(threadHeldElsewhere(wait.threadId, older));
-    setTimeout(() => {
-      if (this.#waitingForWriter.delete(giveUp)) wait.again();
-    }, pauseMs);
   }
 
   /** @returns what is to be told after an answer since which the session hears a thread. */
@@ -686,11 +668,4 @@ function statusOf(turn: Turn<Peer>): TurnStatusEntry {
     ageMs: Math.round(now - turn.startedAt),
     silentMs: Math.round(now - turn.lastEventAt),
   };
-}
-
-function isHeldElsewhere(frame: RequestFrame, outcome: Outcome): boolean {
-  if (frame.method !== "thread/resume" || BrokerError.is(outcome)) return false;
-  const message = outcome.error?.message ?? "";
-  // The first of another app-server, the second of ours, which is just letting go of it.
-  return message.includes("already has an active writer") || message.includes("is closing; retry");
 }
