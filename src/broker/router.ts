@@ -1,7 +1,6 @@
 import { limitMsOf } from "../app-server/method-table.ts";
 import { BrokerError } from "../base/errors.ts";
 import { monotonicMs } from "../base/deadline.ts";
-import { trace } from "../base/trace.ts";
 import type { OlderTurn } from "../lifecycle/older-brokers.ts";
 import type { BrokerCapacity } from "../lifecycle/start-protocol.ts";
 import type { Draining, Queued, TurnStatusEntry } from "../wire/broker-protocol.ts";
@@ -21,18 +20,10 @@ import {
   threadBusy,
   threadNotFound,
 } from "./admission.ts";
-import {
-  startsProcess,
-  threadInResult,
-  threadOfNotification,
-  threadParam,
-  turnInResult,
-  rootOfNotification,
-  turnOfNotification,
-} from "./frame-facts.ts";
+import { askQuietly, type Ask } from "./ask.ts";
+import { startsProcess, threadInResult, threadOfNotification, threadParam } from "./frame-facts.ts";
 import { Greetings } from "./greetings.ts";
 import { OpenHandles, ownerOfHandle, withUpstreamHandles } from "./handles.ts";
-import { InterruptedTurns } from "./interrupted-turns.ts";
 import { Hearing } from "./hearing.ts";
 import { askOlderTurn, reachesIntoTurn } from "./older-turn.ts";
 import type { Peer } from "./peer.ts";
@@ -40,20 +31,23 @@ import { Reconciliation } from "./reconciliation.ts";
 import { ServerRequests, threadOf } from "./server-requests.ts";
 import { ThreadQueue } from "./thread-queue.ts";
 import type { Threads } from "./threads.ts";
-import { TurnDoubts, type EndedTurn } from "./turn-doubts.ts";
-import { turnCompleted, turnLost } from "./turn-endings.ts";
-import { Turns, type Turn } from "./turns.ts";
+import { TurnBook } from "./turn-book.ts";
+import { turnLost } from "./turn-endings.ts";
+import { withActiveId } from "./turn-names.ts";
+import { statusOf } from "./turn-status.ts";
+import type { Turn } from "./turns.ts";
 import { UnsavedThreads } from "./unsaved-threads.ts";
+import { unusedThreads } from "./unused-threads.ts";
 import { Upstream, type Outcome } from "./upstream.ts";
 import { takeBusyWish, type BusyWish } from "./when-busy.ts";
 import { isHeldElsewhere, WriterPatience, WriterWaits } from "./writer-waits.ts";
 
-/** An interrupt is answered in about 10 ms. */
-const INTERRUPT_LIMIT_MS = 5_000;
 const RELEASE_LIMIT_MS = 5_000;
 
 const UPKEEP_EVERY_MS = 30_000;
 const SILENT_AFTER_MS = 30_000;
+/** After these a thread is loaded no more. */
+const CLOSINGS = new Set(["thread/closed", "thread/deleted"]);
 /** Run in a directory that defaults to the app-server's own, which is no one's workspace. */
 const NEED_CWD = new Set(["thread/start", "command/exec", "process/spawn"]);
 
@@ -90,26 +84,23 @@ export class Router {
   readonly upstream: Upstream;
   readonly #options: RouterOptions;
   readonly #peers = new Map<number, Peer>();
-  readonly #turns = new Turns<Peer>();
   readonly #hearing: Hearing;
   readonly #queue: ThreadQueue<Peer>;
-  readonly #doubts = new TurnDoubts<Peer>({
-    ask: (method, params, limitMs) => this.upstream.request(method, params, limitMs),
-    onOver: (turn, ended) => this.#endWasLost(turn, ended),
-  });
-  readonly #interrupted = new InterruptedTurns<Peer>({
-    again: (turn) => this.#abandon(turn),
-    onStuck: (turn) => {
-      turn.givenUp = true;
-      this.#options.onTurnStuck(turn.threadId);
-      this.#options.onTurnsChanged();
+  readonly #ask: Ask = (method, params, limitMs) => this.upstream.request(method, params, limitMs);
+  readonly #turns = new TurnBook<Peer>({
+    ask: this.#ask,
+    onChange: () => this.#options.onTurnsChanged(),
+    onEnd: (threadId) => this.#turnEnded(threadId),
+    onEndFound: (threadId, frame) => {
+      this.#options.onThreadEvent(frame, threadId);
+      this.#hearing.tell(threadId, frame);
     },
+    onLost: (turn, cause) => this.#tellLost(turn, cause),
+    onStuck: (threadId) => this.#options.onTurnStuck(threadId),
   });
-  /** The turns whose end was told from Codex's history, by thread: it is not told again. */
-  readonly #endTold = new Map<string, string>();
   readonly #unsaved = new UnsavedThreads();
   readonly #reconciliation = new Reconciliation({
-    ask: (method, params, limitMs) => this.upstream.request(method, params, limitMs),
+    ask: this.#ask,
     known: () => this.#threads.all(),
     isOpening: () => this.#opening > 0,
     onVanished: (threadId) => void this.#vanished(threadId),
@@ -156,9 +147,7 @@ export class Router {
 
   /** Looks whether anything was missed. */
   async reconcile(now: number = monotonicMs()): Promise<void> {
-    const silent = [...this.#turns.all()].filter(
-      (turn) => now - turn.lastEventAt > SILENT_AFTER_MS,
-    );
+    const silent = this.#turns.all().filter((turn) => now - turn.lastEventAt > SILENT_AFTER_MS);
     // One turn may think for long; several that fall silent together are a matter of health.
     if (silent.length > 1) this.#options.onSilence();
     this.#releaseUnused();
@@ -179,7 +168,7 @@ export class Router {
 
   /** The turns that a broker waits for before it ends. */
   get awaitedTurnCount(): number {
-    return [...this.#turns.all()].filter(({ givenUp }) => !givenUp).length;
+    return this.#turns.all().filter(({ givenUp }) => !givenUp).length;
   }
 
   threadsOf(peer: Peer): number {
@@ -187,7 +176,7 @@ export class Router {
   }
 
   turns(): TurnStatusEntry[] {
-    return [...this.#turns.all()].map(statusOf);
+    return this.#turns.all().map(statusOf);
   }
 
   /** The session may send and hear from now on. */
@@ -208,12 +197,14 @@ export class Router {
     this.upstream.withdraw(peer);
     this.#questions.left(peer);
     for (const handle of this.#handles.leave(peer)) {
-      this.#askQuietly(handle.method, handle.params, RELEASE_LIMIT_MS);
+      askQuietly(this.#ask, handle.method, handle.params, RELEASE_LIMIT_MS);
     }
-    const left = [...this.#turns.all()].filter(
-      ({ threadId }) =>
-        this.#ownerOf(threadId) === peer || this.#threads.audience(threadId).has(peer),
-    );
+    const left = this.#turns
+      .all()
+      .filter(
+        ({ threadId }) =>
+          this.#ownerOf(threadId) === peer || this.#threads.audience(threadId).has(peer),
+      );
     for (const threadId of this.#threads.subscribedTo(peer)) {
       this.#threads.unsubscribe(threadId, peer);
     }
@@ -222,7 +213,7 @@ export class Router {
     }
     // One that others hear goes on for them.
     for (const turn of left.filter(({ threadId }) => this.#isAbandoned(threadId))) {
-      this.#abandon(turn);
+      this.#turns.abandon(turn);
     }
     this.#releaseUnused();
   }
@@ -266,7 +257,7 @@ export class Router {
   }
 
   interruptAll(): void {
-    for (const turn of this.#turns.all()) this.#abandon(turn);
+    for (const turn of this.#turns.all()) this.#turns.abandon(turn);
   }
 
   /** The app-server has gone: every turn gets its terminal event, every waiting request its answer. */
@@ -274,11 +265,8 @@ export class Router {
     this.#hearing.clear();
     this.#questions.clear();
     this.#queue.refuse(cause);
-    this.#doubts.clear();
-    this.#interrupted.clear();
     clearInterval(this.#upkeep);
-    for (const turn of this.#turns.all()) this.#tellLost(turn, cause);
-    for (const turn of this.#turns.all()) this.#turns.end(turn.threadId);
+    this.#turns.lose(cause);
     this.upstream.close(cause);
   }
 
@@ -302,8 +290,7 @@ export class Router {
       return void this.#reachOlderTurn(peer, frame, threadId, forward);
     }
     if (frame.method === "turn/interrupt") {
-      return this.#onceInterruptible(running, () => {
-        this.#interrupted.interrupted(running);
+      return this.#turns.interrupt(running, () => {
         this.#forward(peer, withActiveId(frame, running), frame, wish);
       });
     }
@@ -377,7 +364,7 @@ export class Router {
       }
       if (opens) this.#opening -= 1;
       const failed = BrokerError.is(outcome) || outcome.error !== undefined;
-      if (begun !== undefined) this.#turnAnswered(begun, outcome);
+      if (begun !== undefined) this.#turns.answered(begun, outcome);
       this.#handles.answered(peer, frame, failed);
       if (BrokerError.is(outcome)) return refuse(peer, original, outcome);
       const catchUp = failed ? undefined : this.#hears(peer, frame, outcome);
@@ -416,45 +403,13 @@ export class Router {
 
   #beginTurn(threadId: string, peer: Peer): Turn<Peer> {
     this.#hearing.join(peer, threadId)();
-    const turn = this.#turns.begin(threadId, peer);
-    this.#options.onTurnsChanged();
-    return turn;
+    return this.#turns.begin(threadId, peer);
   }
 
-  #turnAnswered(turn: Turn<Peer>, outcome: AnswerFrame | BrokerError): void {
-    if (this.#turns.get(turn.threadId) !== turn) return;
-    if (BrokerError.is(outcome) || outcome.error !== undefined) {
-      // Refused: no turn came of it. One that has an id was seen to start all the same.
-      if (turn.id === undefined) this.#endTurn(turn.threadId);
-      return;
-    }
-    turn.id ??= turnInResult(outcome.result);
-    this.#doubts.accepted(turn);
-  }
-
-  #endTurn(threadId: string): void {
-    const turn = this.#turns.end(threadId);
-    if (turn === undefined) return;
-    this.#doubts.settled(turn);
-    this.#interrupted.ended(turn);
+  #turnEnded(threadId: string): void {
     this.#hearing.turnEnded(threadId);
     this.#queue.beginNext(threadId);
     this.#releaseUnused([threadId]);
-    this.#options.onTurnsChanged();
-  }
-
-  /** Something said that the turn is over, and its terminal event did not come. */
-  #endWasLost(turn: Turn<Peer>, ended: EndedTurn | undefined): void {
-    const { threadId } = turn;
-    if (ended === undefined) {
-      this.#tellLost(turn, new BrokerError("turnLost", "Codex does not say how it ended."));
-    } else {
-      if (turn.id !== undefined) this.#endTold.set(threadId, turn.id);
-      const frame = turnCompleted(threadId, ended);
-      this.#options.onThreadEvent(frame, threadId);
-      this.#hearing.tell(threadId, frame);
-    }
-    if (this.#turns.get(threadId) === turn) this.#endTurn(threadId);
   }
 
   #tellLost(turn: Turn<Peer>, cause: BrokerError): void {
@@ -464,23 +419,8 @@ export class Router {
     for (const peer of this.#threads.audience(turn.threadId)) peer.send(line);
   }
 
-  /** Whoever asks for an end before the beginning is heard when it has begun, and not refused. */
-  #onceInterruptible(turn: Turn<Peer>, interrupt: () => void): void {
-    if (turn.begun) return interrupt();
-    turn.onceBegun.push(interrupt);
-  }
-
   #isAbandoned(threadId: string): boolean {
     return this.#ownerOf(threadId) === undefined && this.#threads.audience(threadId).size === 0;
-  }
-
-  #abandon(turn: Turn<Peer>): void {
-    this.#onceInterruptible(turn, () => {
-      this.#interrupted.interrupted(turn);
-      const turnId = turn.activeId ?? turn.id;
-      const params = { threadId: turn.threadId, turnId };
-      if (turnId !== undefined) this.#askQuietly("turn/interrupt", params, INTERRUPT_LIMIT_MS);
-    });
   }
 
   /**
@@ -491,47 +431,33 @@ export class Router {
    * @param from the threads about which something has changed. Default: all.
    */
   #releaseUnused(from: Iterable<string> = this.#threads.all()): void {
-    const evenHeard = this.#draining !== undefined;
-    const seen = new Set<string>();
-    for (const threadId of from) {
-      const root = this.#threads.rootOf(threadId);
-      if (seen.has(root)) continue;
-      seen.add(root);
-      const family = this.#threads.family(root);
-      if (family.some((each) => this.#turns.get(each) !== undefined)) continue;
-      for (const each of family.filter((one) => this.#threads.knows(one))) {
-        if (!evenHeard && this.#threads.audience(each).size > 0) continue;
-        this.#forget(each);
-        this.#unsubscribe(each);
-      }
+    const unused = unusedThreads(this.#threads, from, {
+      hasTurn: (threadId) => this.#turns.get(threadId) !== undefined,
+      hearingCounts: this.#draining === undefined,
+    });
+    for (const threadId of unused) {
+      this.#forget(threadId);
+      this.#unsubscribe(threadId);
     }
   }
 
   #unsubscribe(threadId: string): void {
-    this.#askQuietly("thread/unsubscribe", { threadId }, RELEASE_LIMIT_MS);
+    askQuietly(this.#ask, "thread/unsubscribe", { threadId }, RELEASE_LIMIT_MS);
   }
 
   /** The app-server has let go of the thread, and nobody was told. */
   async #vanished(threadId: string): Promise<void> {
     this.#queue.refuse(threadNotFound(threadId), threadId);
-    const turn = this.#turns.get(threadId);
-    if (turn !== undefined) await this.#doubts.overtaken(turn);
+    await this.#turns.vanished(threadId);
     this.#closed(threadId);
   }
 
   #closed(threadId: string): void {
     this.#queue.refuse(threadNotFound(threadId), threadId);
     const family = this.#threads.family(threadId);
-    this.#endTurn(threadId);
+    this.#turns.end(threadId);
     this.#forget(threadId);
     this.#releaseUnused(family);
-  }
-
-  /** A request whose answer nobody waits for. */
-  #askQuietly(method: string, params: unknown, limitMs: number): void {
-    this.upstream.request(method, params, limitMs).catch((error: unknown) => {
-      trace("info", "router.unanswered", { method, params, error: String(error) });
-    });
   }
 
   #question(frame: RequestFrame): void {
@@ -560,20 +486,12 @@ export class Router {
     if (owned !== undefined) return this.#peers.get(owned.session)?.deliver(owned.frame);
     const threadId = threadOfNotification(frame);
     if (threadId === undefined) return this.#global(frame);
-    if (frame.method === "turn/completed" && this.#wasTold(frame, threadId)) return;
+    if (this.#turns.wasTold(threadId, frame)) return;
     this.#observe(frame, threadId);
-    const adopted = this.#hearing.tell(threadId, frame, this.#servedBy(frame, threadId));
-    for (const each of adopted) this.#askParents(each);
-    this.#afterwards(frame, threadId);
-  }
-
-  /** The thread whose running turn the one that starts here works for. */
-  #servedBy(frame: NotificationFrame, threadId: string): string | undefined {
-    if (frame.method !== "turn/started") return undefined;
-    const rootId = rootOfNotification(frame);
-    if (rootId === undefined) return undefined;
-    const root = [...this.#turns.all()].find(({ id }) => id === rootId);
-    return root?.threadId === threadId ? undefined : root?.threadId;
+    const served = this.#turns.servedBy(threadId, frame);
+    for (const each of this.#hearing.tell(threadId, frame, served)) this.#askParents(each);
+    this.#turns.told(threadId, frame);
+    if (CLOSINGS.has(frame.method)) this.#closed(threadId);
   }
 
   /** What a sub-agent has asked before anybody knew whom it works for. */
@@ -581,10 +499,6 @@ export class Router {
     for (const peer of this.#mayAnswer(threadId)) {
       this.#questions.joined(peer, (each) => each === threadId);
     }
-  }
-
-  #wasTold(frame: NotificationFrame, threadId: string): boolean {
-    return this.#endTold.get(threadId) === turnOfNotification(frame);
   }
 
   #tellResolved(frame: NotificationFrame): boolean {
@@ -600,72 +514,19 @@ export class Router {
 
   /** What the event says of turns, taken down before it is told, so that a reply finds it known. */
   #observe(frame: NotificationFrame, threadId: string): void {
-    this.#turns.touch(threadId);
     this.#unsaved.heard(threadId, frame);
     this.#options.onThreadEvent(frame, threadId);
     if (startsProcess(frame)) this.#options.onCommandStarted();
-    if (frame.method === "turn/started") this.#turnStarted(threadId, frame);
-    const turn = this.#turns.get(threadId);
-    if (turn !== undefined) this.#doubts.heard(turn, frame);
-  }
-
-  #turnStarted(threadId: string, frame: NotificationFrame): void {
-    const [turnId, rootId] = [turnOfNotification(frame), rootOfNotification(frame)];
-    const running = this.#turns.get(threadId);
-    // One turn at a time runs on a thread: the end of the one before was lost.
-    if (running !== undefined && isAnother(running, turnId) && running.id !== rootId) {
-      this.#turns.end(threadId);
-      this.#interrupted.ended(running);
-      void this.#doubts.overtaken(running);
-    }
-    const turn = this.#turns.get(threadId) ?? this.#turns.begin(threadId, undefined);
-    turn.id ??= turnId;
-    turn.rootId ??= rootId;
-    turn.activeId = turnId;
-    this.#turns.hasBegun(turn);
-    this.#options.onTurnsChanged();
-  }
-
-  #afterwards(frame: NotificationFrame, threadId: string): void {
-    if (frame.method === "turn/completed") {
-      const running = this.#turns.get(threadId);
-      if (running !== undefined && isAnother(running, turnOfNotification(frame))) return;
-      return this.#endTurn(threadId);
-    }
-    if (frame.method !== "thread/closed" && frame.method !== "thread/deleted") return;
-    this.#closed(threadId);
+    this.#turns.heard(threadId, frame);
   }
 
   #forget(threadId: string): void {
     this.#threads.forget(threadId);
-    this.#endTold.delete(threadId);
+    this.#turns.forget(threadId);
     this.#unsaved.forget(threadId);
   }
 }
 
-function isAnother(turn: Turn<Peer>, id: string | undefined): boolean {
-  return turn.id !== undefined && id !== undefined && turn.id !== id && turn.rootId !== id;
-}
-
-/** An interrupt under the name that the app-server expects, whichever of its names it was given. */
-function withActiveId(frame: RequestFrame, turn: Turn<Peer>): RequestFrame {
-  const params = isRecord(frame.params) ? frame.params : {};
-  const named = params["turnId"];
-  if (turn.activeId === undefined || (named !== turn.id && named !== turn.rootId)) return frame;
-  return withParams(frame, { ...params, turnId: turn.activeId });
-}
-
 function refuse(peer: Peer, { id }: RequestFrame, error: BrokerError): void {
   peer.send(errorLine(id, toRpcError(error)));
-}
-
-function statusOf(turn: Turn<Peer>): TurnStatusEntry {
-  const now = monotonicMs();
-  return {
-    threadId: turn.threadId,
-    turnId: turn.id ?? null,
-    session: turn.owner?.id ?? null,
-    ageMs: Math.round(now - turn.startedAt),
-    silentMs: Math.round(now - turn.lastEventAt),
-  };
 }
