@@ -1,33 +1,21 @@
-import { limitMsOf } from "../app-server/method-table.ts";
 import { BrokerError } from "../base/errors.ts";
 import { monotonicMs } from "../base/deadline.ts";
 import type { OlderTurn } from "../lifecycle/older-brokers.ts";
 import type { BrokerCapacity } from "../lifecycle/start-protocol.ts";
 import type { Draining, Queued, TurnStatusEntry } from "../wire/broker-protocol.ts";
-import {
-  withId,
-  withParams,
-  type AnswerFrame,
-  type NotificationFrame,
-  type RequestFrame,
-} from "../wire/frame.ts";
-import { errorLine, isRecord, notificationLine, resultLine, toRpcError } from "../wire/messages.ts";
-import {
-  noNewWork,
-  opensThread,
-  refusalOf,
-  startsTurn,
-  threadBusy,
-  threadNotFound,
-} from "./admission.ts";
-import { askQuietly, type Ask } from "./ask.ts";
-import { startsProcess, threadInResult, threadOfNotification, threadParam } from "./frame-facts.ts";
+import type { AnswerFrame, NotificationFrame, RequestFrame } from "../wire/frame.ts";
+import { notificationLine, resultLine } from "../wire/messages.ts";
+import { noNewWork, refusalOf, startsTurn, threadBusy, threadNotFound } from "./admission.ts";
+import type { Ask } from "./ask.ts";
+import { Forwarding } from "./forwarding.ts";
+import { startsProcess, threadOfNotification, threadParam } from "./frame-facts.ts";
 import { Greetings } from "./greetings.ts";
-import { OpenHandles, ownerOfHandle, withUpstreamHandles } from "./handles.ts";
+import { ownerOfHandle } from "./handles.ts";
 import { Hearing } from "./hearing.ts";
+import { LoadedThreads } from "./loaded-threads.ts";
 import { askOlderTurn, reachesIntoTurn } from "./older-turn.ts";
 import type { Peer } from "./peer.ts";
-import { Reconciliation } from "./reconciliation.ts";
+import { refuse } from "./refuse.ts";
 import { ServerRequests, threadOf } from "./server-requests.ts";
 import { ThreadQueue } from "./thread-queue.ts";
 import type { Threads } from "./threads.ts";
@@ -36,20 +24,13 @@ import { turnLost } from "./turn-endings.ts";
 import { withActiveId } from "./turn-names.ts";
 import { statusOf } from "./turn-status.ts";
 import type { Turn } from "./turns.ts";
-import { UnsavedThreads } from "./unsaved-threads.ts";
-import { unusedThreads } from "./unused-threads.ts";
 import { Upstream, type Outcome } from "./upstream.ts";
 import { takeBusyWish, type BusyWish } from "./when-busy.ts";
-import { isHeldElsewhere, WriterPatience, WriterWaits } from "./writer-waits.ts";
-
-const RELEASE_LIMIT_MS = 5_000;
 
 const UPKEEP_EVERY_MS = 30_000;
 const SILENT_AFTER_MS = 30_000;
 /** After these a thread is loaded no more. */
 const CLOSINGS = new Set(["thread/closed", "thread/deleted"]);
-/** Run in a directory that defaults to the app-server's own, which is no one's workspace. */
-const NEED_CWD = new Set(["thread/start", "command/exec", "process/spawn"]);
 
 export interface RouterOptions {
   readonly workspace: string;
@@ -98,32 +79,17 @@ export class Router {
     onLost: (turn, cause) => this.#tellLost(turn, cause),
     onStuck: (threadId) => this.#options.onTurnStuck(threadId),
   });
-  readonly #unsaved = new UnsavedThreads();
-  readonly #reconciliation = new Reconciliation({
-    ask: this.#ask,
-    known: () => this.#threads.all(),
-    isOpening: () => this.#opening > 0,
-    onVanished: (threadId) => void this.#vanished(threadId),
-    onStray: (threadId) => {
-      if (!this.#threads.knows(threadId)) this.#unsubscribe(threadId);
-    },
-  });
   readonly #upkeep: NodeJS.Timeout;
-  /** Requests on their way whose answer names a thread that is loaded. */
-  #opening = 0;
-  readonly #writers: WriterWaits;
-  readonly #handles = new OpenHandles();
+  readonly #loaded: LoadedThreads<Peer>;
+  readonly #forwarding: Forwarding;
   readonly #questions: ServerRequests;
   readonly #greetings = new Greetings();
-  /** Whose answers are on their way to nobody. */
-  readonly #gone = new WeakSet<Peer>();
   #draining: Draining | undefined;
 
   constructor(options: RouterOptions) {
     this.#options = options;
     const { maxBacklogBytes, maxHeldEvents, maxQueuedTurns } = options.capacity;
     this.#queue = new ThreadQueue(maxQueuedTurns);
-    this.#writers = new WriterWaits(options.findOlderTurn);
     this.#hearing = new Hearing({
       maxBacklogBytes,
       maxHeldEvents,
@@ -136,6 +102,26 @@ export class Router {
       onWork: options.onWork,
       onAllAnswered: options.onAllAnswered,
       onSilence: options.onSilence,
+    });
+    this.#forwarding = new Forwarding(this.upstream, this.#ask, {
+      workspace: options.workspace,
+      findOlderTurn: options.findOlderTurn,
+      onTurn: (peer, threadId) => this.#beginTurn(peer, threadId),
+      onOpened: (peer, threadId, method, result) => {
+        this.#loaded.opened(method, result);
+        return this.#joinThread(peer, threadId);
+      },
+      onOpenedInVain: (peer, threadId) => {
+        this.#threads.unsubscribe(threadId, peer);
+        this.#loaded.release([threadId]);
+      },
+    });
+    this.#loaded = new LoadedThreads({
+      threads: this.#threads,
+      turns: this.#turns,
+      ask: this.#ask,
+      isOpening: () => this.#forwarding.opening > 0,
+      onGone: (threadId) => this.#queue.refuse(threadNotFound(threadId), threadId),
     });
     this.#upkeep = setInterval(() => void this.reconcile(), UPKEEP_EVERY_MS);
     this.#upkeep.unref();
@@ -150,8 +136,7 @@ export class Router {
     const silent = this.#turns.all().filter((turn) => now - turn.lastEventAt > SILENT_AFTER_MS);
     // One turn may think for long; several that fall silent together are a matter of health.
     if (silent.length > 1) this.#options.onSilence();
-    this.#releaseUnused();
-    await this.#reconciliation.look();
+    await this.#loaded.look();
   }
 
   get #threads(): Threads<Peer> {
@@ -192,19 +177,10 @@ export class Router {
   leave(peer: Peer): void {
     // It may have sent requests and not have joined yet.
     this.#peers.delete(peer.id);
-    this.#gone.add(peer);
     this.#queue.leave(peer);
-    this.upstream.withdraw(peer);
+    this.#forwarding.leave(peer);
     this.#questions.left(peer);
-    for (const handle of this.#handles.leave(peer)) {
-      askQuietly(this.#ask, handle.method, handle.params, RELEASE_LIMIT_MS);
-    }
-    const left = this.#turns
-      .all()
-      .filter(
-        ({ threadId }) =>
-          this.#ownerOf(threadId) === peer || this.#threads.audience(threadId).has(peer),
-      );
+    const left = this.#turns.all().filter(({ threadId }) => this.#concerned(threadId).has(peer));
     for (const threadId of this.#threads.subscribedTo(peer)) {
       this.#threads.unsubscribe(threadId, peer);
     }
@@ -212,16 +188,15 @@ export class Router {
       if (turn.owner === peer) turn.owner = undefined;
     }
     // One that others hear goes on for them.
-    for (const turn of left.filter(({ threadId }) => this.#isAbandoned(threadId))) {
-      this.#turns.abandon(turn);
+    for (const turn of left) {
+      if (this.#concerned(turn.threadId).size === 0) this.#turns.abandon(turn);
     }
-    this.#releaseUnused();
+    this.#loaded.release();
   }
 
   /** The session hears a thread that is loaded here: first what was told of its turn, then the rest. */
   attach(peer: Peer, threadId: string): void {
-    this.#hearing.join(peer, threadId)();
-    this.#questions.joined(peer, (each) => this.#hearing.hears(peer, each));
+    this.#joinThread(peer, threadId)();
   }
 
   request(peer: Peer, original: RequestFrame): void {
@@ -250,10 +225,10 @@ export class Router {
       peer.send(notificationLine("broker/draining", draining));
     }
     this.#queue.refuse(noNewWork(draining));
-    this.#writers.refuse(noNewWork(draining));
+    this.#forwarding.refuseWaiting(noNewWork(draining));
     // Superseded before its app-server had started: what waits for it is asked again elsewhere.
     if (draining.reconnect && !this.upstream.isOpen) this.upstream.close(noNewWork(draining));
-    this.#releaseUnused();
+    this.#loaded.releaseHeard();
   }
 
   interruptAll(): void {
@@ -275,13 +250,13 @@ export class Router {
       draining: this.#draining,
       experimentalApi: peer.experimentalApi,
       waiting: this.upstream.waitingOf(peer),
-      threads: this.#threads.size + this.#opening,
+      threads: this.#threads.size + this.#forwarding.opening,
       capacity: this.#options.capacity,
       knowsThread: (threadId) => this.#threads.knows(threadId),
     });
     if (refusal !== undefined) return refuse(peer, frame, refusal);
     if (frame.method === "thread/unsubscribe" && this.#leaveThread(peer, frame)) return;
-    const forward = (): void => this.#forward(peer, this.#adapted(peer, frame), frame, wish);
+    const forward = (): void => this.#forwarding.forward(peer, frame, wish.waitMs);
     const threadId = threadParam(frame);
     if (threadId === undefined) return forward();
     const running = this.#turns.get(threadId);
@@ -291,7 +266,7 @@ export class Router {
     }
     if (frame.method === "turn/interrupt") {
       return this.#turns.interrupt(running, () => {
-        this.#forward(peer, withActiveId(frame, running), frame, wish);
+        this.#forwarding.forward(peer, withActiveId(frame, running), wish.waitMs);
       });
     }
     if (!startsTurn(frame)) return forward();
@@ -330,63 +305,17 @@ export class Router {
     peer.send(notificationLine("broker/queued", queued));
   }
 
-  /** The request as it goes upstream: handles under the session's name, and a directory where one is needed. */
-  #adapted(peer: Peer, frame: RequestFrame): RequestFrame {
-    const named = withUpstreamHandles(frame, peer);
-    if (!NEED_CWD.has(named.method) || !isRecord(named.params)) return named;
-    const cwd = named.params["cwd"];
-    if (cwd !== undefined && cwd !== null) return named;
-    return withParams(named, { ...named.params, cwd: this.#options.workspace });
-  }
-
-  #forward(peer: Peer, frame: RequestFrame, original: RequestFrame, wish: BusyWish): void {
-    const threadId = threadParam(frame);
-    const begun =
-      startsTurn(frame) && threadId !== undefined ? this.#beginTurn(threadId, peer) : undefined;
-    this.#handles.note(peer, frame);
-    const request = {
-      owner: peer,
-      method: frame.method,
-      limitMs: limitMsOf(frame.method),
-      urgent: frame.method === "turn/interrupt",
-    };
-    const forward = (): void => this.upstream.forward(request, frame, settle);
-    const opens = opensThread(frame);
-    if (opens) this.#opening += 1;
-    const patience = new WriterPatience(wish.waitMs);
-    const giveUp = (why: BrokerError): void => {
-      this.#opening -= 1;
-      refuse(peer, original, why);
-    };
-    const settle = (outcome: Outcome): void => {
-      if (threadId !== undefined && isHeldElsewhere(frame, outcome) && !this.#gone.has(peer)) {
-        return void this.#writers.wait(threadId, patience, { again: forward, giveUp });
-      }
-      if (opens) this.#opening -= 1;
-      const failed = BrokerError.is(outcome) || outcome.error !== undefined;
-      if (begun !== undefined) this.#turns.answered(begun, outcome);
-      this.#handles.answered(peer, frame, failed);
-      if (BrokerError.is(outcome)) return refuse(peer, original, outcome);
-      const catchUp = failed ? undefined : this.#hears(peer, frame, outcome);
-      peer.send(withId(outcome, original.id));
-      if (catchUp === undefined) return;
+  /**
+   * The session hears the thread from now on.
+   *
+   * @returns what tells it what it has missed, and shows it what is still asked there.
+   */
+  #joinThread(peer: Peer, threadId: string): () => void {
+    const catchUp = this.#hearing.join(peer, threadId);
+    return () => {
       catchUp();
       this.#questions.joined(peer, (each) => this.#hearing.hears(peer, each));
     };
-    forward();
-  }
-
-  /** @returns what is to be told after an answer since which the session hears a thread. */
-  #hears(peer: Peer, frame: RequestFrame, answer: AnswerFrame): (() => void) | undefined {
-    const threadId = opensThread(frame) ? threadInResult(answer.result) : undefined;
-    if (threadId === undefined) return undefined;
-    this.#unsaved.opened(frame.method, answer.result);
-    const catchUp = this.#hearing.join(peer, threadId);
-    if (!this.#gone.has(peer)) return catchUp;
-    // The session went while this was on its way, and nobody hears the thread.
-    this.#threads.unsubscribe(threadId, peer);
-    this.#releaseUnused([threadId]);
-    return undefined;
   }
 
   /** Leaving a thread that others hear concerns only this session. @returns whether it was answered. */
@@ -394,81 +323,42 @@ export class Router {
     const threadId = threadParam(frame);
     if (threadId === undefined || !this.#threads.knows(threadId)) return false;
     const subscribed = this.#threads.unsubscribe(threadId, peer);
-    this.#questions.left(peer, (each) => this.#mayAnswer(each).has(peer));
+    this.#questions.left(peer, (each) => this.#concerned(each).has(peer));
     const status = subscribed ? "unsubscribed" : "notSubscribed";
     peer.send(resultLine(frame.id, { status }));
-    this.#releaseUnused([threadId]);
+    this.#loaded.release([threadId]);
     return true;
   }
 
-  #beginTurn(threadId: string, peer: Peer): Turn<Peer> {
+  /** @returns what is to hear of the answer. */
+  #beginTurn(peer: Peer, threadId: string): (outcome: Outcome) => void {
     this.#hearing.join(peer, threadId)();
-    return this.#turns.begin(threadId, peer);
+    const turn = this.#turns.begin(threadId, peer);
+    return (outcome) => this.#turns.answered(turn, outcome);
   }
 
   #turnEnded(threadId: string): void {
     this.#hearing.turnEnded(threadId);
     this.#queue.beginNext(threadId);
-    this.#releaseUnused([threadId]);
+    this.#loaded.release([threadId]);
   }
 
   #tellLost(turn: Turn<Peer>, cause: BrokerError): void {
     if (turn.begun) this.#options.onTurnLost();
-    const lost = turnLost(turn, cause, this.#unsaved.has(turn.threadId));
+    const lost = turnLost(turn, cause, this.#loaded.isUnsaved(turn.threadId));
     const line = notificationLine("broker/turnLost", lost);
     for (const peer of this.#threads.audience(turn.threadId)) peer.send(line);
-  }
-
-  #isAbandoned(threadId: string): boolean {
-    return this.#ownerOf(threadId) === undefined && this.#threads.audience(threadId).size === 0;
-  }
-
-  /**
-   * Lets the app-server unload what nobody hears and no turn uses, with its MCP servers; while the
-   * broker drains also what is only heard, so that a successor can take it up. Sub-agents' threads
-   * go with the thread they work for.
-   *
-   * @param from the threads about which something has changed. Default: all.
-   */
-  #releaseUnused(from: Iterable<string> = this.#threads.all()): void {
-    const unused = unusedThreads(this.#threads, from, {
-      hasTurn: (threadId) => this.#turns.get(threadId) !== undefined,
-      hearingCounts: this.#draining === undefined,
-    });
-    for (const threadId of unused) {
-      this.#forget(threadId);
-      this.#unsubscribe(threadId);
-    }
-  }
-
-  #unsubscribe(threadId: string): void {
-    askQuietly(this.#ask, "thread/unsubscribe", { threadId }, RELEASE_LIMIT_MS);
-  }
-
-  /** The app-server has let go of the thread, and nobody was told. */
-  async #vanished(threadId: string): Promise<void> {
-    this.#queue.refuse(threadNotFound(threadId), threadId);
-    await this.#turns.vanished(threadId);
-    this.#closed(threadId);
-  }
-
-  #closed(threadId: string): void {
-    this.#queue.refuse(threadNotFound(threadId), threadId);
-    const family = this.#threads.family(threadId);
-    this.#turns.end(threadId);
-    this.#forget(threadId);
-    this.#releaseUnused(family);
   }
 
   #question(frame: RequestFrame): void {
     const threadId = threadOf(frame);
     if (threadId === undefined) return this.#questions.ask(frame, []);
     this.#turns.touch(threadId);
-    this.#questions.ask(frame, this.#mayAnswer(threadId));
+    this.#questions.ask(frame, this.#concerned(threadId));
   }
 
   /** Whoever runs the thread's turn, and all who hear it. */
-  #mayAnswer(threadId: string): ReadonlySet<Peer> {
+  #concerned(threadId: string): ReadonlySet<Peer> {
     const owner = this.#ownerOf(threadId);
     const audience = this.#threads.audience(threadId);
     return owner === undefined ? audience : new Set([owner, ...audience]);
@@ -491,12 +381,12 @@ export class Router {
     const served = this.#turns.servedBy(threadId, frame);
     for (const each of this.#hearing.tell(threadId, frame, served)) this.#askParents(each);
     this.#turns.told(threadId, frame);
-    if (CLOSINGS.has(frame.method)) this.#closed(threadId);
+    if (CLOSINGS.has(frame.method)) this.#loaded.closed(threadId);
   }
 
   /** What a sub-agent has asked before anybody knew whom it works for. */
   #askParents(threadId: string): void {
-    for (const peer of this.#mayAnswer(threadId)) {
+    for (const peer of this.#concerned(threadId)) {
       this.#questions.joined(peer, (each) => each === threadId);
     }
   }
@@ -514,19 +404,9 @@ export class Router {
 
   /** What the event says of turns, taken down before it is told, so that a reply finds it known. */
   #observe(frame: NotificationFrame, threadId: string): void {
-    this.#unsaved.heard(threadId, frame);
+    this.#loaded.heard(threadId, frame);
     this.#options.onThreadEvent(frame, threadId);
     if (startsProcess(frame)) this.#options.onCommandStarted();
     this.#turns.heard(threadId, frame);
   }
-
-  #forget(threadId: string): void {
-    this.#threads.forget(threadId);
-    this.#turns.forget(threadId);
-    this.#unsaved.forget(threadId);
-  }
-}
-
-function refuse(peer: Peer, { id }: RequestFrame, error: BrokerError): void {
-  peer.send(errorLine(id, toRpcError(error)));
 }
