@@ -20,8 +20,8 @@ import { openHealthy } from "../open.ts";
 import { BrokerSession } from "./broker-session.ts";
 import { isRefusal, refusedForDraining, threadIn } from "./frame-facts.ts";
 import { endOfLostTurn } from "./lost-turn.ts";
-import { Program } from "./program.ts";
 import { ProxiedQuestions } from "./questions.ts";
+import { StdioProgram } from "./stdio-program.ts";
 import { ThreadHomes } from "./thread-homes.ts";
 
 const DEFAULT_START_TIMEOUT_MS = 60_000;
@@ -49,7 +49,7 @@ export interface ProxyOptions {
  */
 export class Proxy {
   readonly #options: ProxyOptions;
-  readonly #program: Program;
+  readonly #program: StdioProgram;
   readonly #sessions = new Set<BrokerSession>();
   readonly #homes = new ThreadHomes((threadId, why) => this.#tellOfLostThread(threadId, why));
   readonly #questions = new ProxiedQuestions();
@@ -61,7 +61,7 @@ export class Proxy {
 
   constructor(streams: Streams, options: ProxyOptions) {
     this.#options = options;
-    this.#program = new Program(streams, {
+    this.#program = new StdioProgram(streams, {
       onFrame: (frame) => this.#receive(frame),
       onEnd: () => this.#end(),
       onClosed: () => {

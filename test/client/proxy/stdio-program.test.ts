@@ -1,7 +1,7 @@
 import { duplexPair } from "node:stream";
 import { describe, expect, test } from "vitest";
 import type { BrokerError } from "../../../src/base/errors.ts";
-import { Program } from "../../../src/client/proxy/program.ts";
+import { StdioProgram } from "../../../src/client/proxy/stdio-program.ts";
 import { decodeFrame, type RequestFrame } from "../../../src/wire/frame.ts";
 import { eventually } from "../../support/eventually.ts";
 import { linkedEnds } from "../../wire/duplex.ts";
@@ -17,7 +17,7 @@ describe("the program at the other end of stdio", () => {
   test("has what it sends handed on, and what is no message answered", async () => {
     const { near, sent, say } = linkedEnds();
     const kinds: string[] = [];
-    const program = new Program(
+    const program = new StdioProgram(
       { readable: near, writable: near },
       {
         onFrame: ({ kind }) => kinds.push(kind),
@@ -38,7 +38,7 @@ describe("the program at the other end of stdio", () => {
   test("is welcomed under the id of its introduction, and not told what it does not want", async () => {
     const { near, sent } = linkedEnds();
     const nothing = (): void => {};
-    const program = new Program(
+    const program = new StdioProgram(
       { readable: near, writable: near },
       { onFrame: nothing, onEnd: nothing, onClosed: nothing, onGivenUp: nothing },
     );
@@ -57,7 +57,7 @@ describe("the program at the other end of stdio", () => {
   test("F50: is given up when it does not read what it is told", async () => {
     const [near] = duplexPair();
     const happened: unknown[] = [];
-    const program = new Program(
+    const program = new StdioProgram(
       { readable: near, writable: near },
       {
         onFrame: () => {},

@@ -14,7 +14,7 @@ import {
 /** A program that has left this much unread when more comes is given up. */
 const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
 
-export interface ProgramEvents {
+export interface StdioProgramEvents {
   onFrame(frame: Frame): void;
   /** It has ended its input, or reads no more. */
   onEnd(): void;
@@ -25,12 +25,12 @@ export interface ProgramEvents {
 }
 
 /** The program at the other end of stdio, which takes the proxy for its own app-server. */
-export class Program {
-  readonly #events: ProgramEvents;
+export class StdioProgram {
+  readonly #events: StdioProgramEvents;
   readonly #channel: LineChannel;
   #introduction: RequestFrame | undefined;
 
-  constructor(streams: Streams, events: ProgramEvents) {
+  constructor(streams: Streams, events: StdioProgramEvents) {
     this.#events = events;
     streams.writable.once("close", () => events.onClosed());
     this.#channel = new LineChannel(
