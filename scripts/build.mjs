@@ -14,26 +14,17 @@ import { basename, dirname, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import { bundlePrograms } from "./bundle-program.mjs";
-import { buildConstants, root } from "./constants.mjs";
+import { bundleSettings } from "./bundle-settings.mjs";
+import { root } from "./constants.mjs";
 
 const shebang = "#!/usr/bin/env node";
 
 /** @type {import("esbuild").BuildOptions} */
 const common = {
-  absWorkingDir: root,
-  bundle: true,
-  format: "esm",
-  platform: "node",
-  target: "node20.19",
-  define: buildConstants(),
-  // A CommonJS dependency calls `require` for Node's own modules; a module has none by itself.
-  banner: {
-    js: 'import { createRequire as __createRequire } from "node:module";\nconst require = __createRequire(import.meta.url);',
-  },
+  ...bundleSettings(),
   legalComments: "none",
   metafile: true,
   write: false,
-  logLevel: "warning",
 };
 
 // What is started often is one file: each more costs a start about a millisecond.

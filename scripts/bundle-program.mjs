@@ -1,7 +1,8 @@
 // Programs of the tests that run as processes of their own are TypeScript, and Node runs JavaScript.
 import { join } from "node:path";
 import { build } from "esbuild";
-import { buildConstants, root } from "./constants.mjs";
+import { bundleSettings } from "./bundle-settings.mjs";
+import { root } from "./constants.mjs";
 
 /**
  * Bundles them into a folder below `build`.
@@ -13,19 +14,9 @@ import { buildConstants, root } from "./constants.mjs";
 export async function bundlePrograms(folder, entryPoints, options = {}) {
   const outdir = join(root, "build", folder);
   await build({
-    absWorkingDir: root,
+    ...bundleSettings(),
     entryPoints,
     outdir,
-    bundle: true,
-    format: "esm",
-    platform: "node",
-    target: "node20.19",
-    // What is started from here is of the same build as what is in dist.
-    define: buildConstants(),
-    banner: {
-      js: 'import { createRequire as __createRequire } from "node:module";\nconst require = __createRequire(import.meta.url);',
-    },
-    logLevel: "warning",
     ...options,
   });
   return outdir;

@@ -4,13 +4,8 @@ export { BrokerClient, type KnownRequests } from "./client/broker-client.ts";
 export type { NotificationListener, QuestionContext, QuestionHandler } from "./client/inbox.ts";
 export { answerByPolicy, type PolicyQuestion } from "./policy/policy.ts";
 export type { AllowRule, Policy } from "./wire/policy.ts";
-export {
-  TurnRun,
-  type JoinOptions,
-  type ReviewOptions,
-  type TurnOptions,
-  type TurnResult,
-} from "./client/turn.ts";
+export { TurnRun, type TurnResult } from "./client/turn.ts";
+export type { JoinOptions, ReviewOptions, TurnOptions } from "./client/turn-options.ts";
 export type { TurnEvent } from "./client/turn-event.ts";
 export { BrokerError, type BrokerErrorJson, type ErrorKind } from "./base/errors.ts";
 export { onTrace, type TraceEvent } from "./base/trace.ts";

@@ -30,7 +30,7 @@ import {
 import { DescendantWatch } from "./descendant-watch.ts";
 import { DriftWatch } from "./drift-watch.ts";
 import type { Ending } from "./ending.ts";
-import { writerLock } from "./elsewhere.ts";
+import { writerLock } from "./held-elsewhere.ts";
 import { runDown } from "./exit-path.ts";
 import { GroundWatch } from "./ground.ts";
 import { Health } from "./health.ts";

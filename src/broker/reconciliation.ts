@@ -1,13 +1,13 @@
 import { trace } from "../base/trace.ts";
 import { isRecord } from "../wire/messages.ts";
+import type { Ask } from "./ask.ts";
 
 /** The answer takes 0.1 ms; this bounds a page, not a wait. */
 const LOOK_LIMIT_MS = 10_000;
 const MAX_PAGES = 100;
 
 export interface ReconciliationOptions {
-  /** @throws when it is not answered with a result. */
-  readonly ask: (method: string, params: unknown, limitMs: number) => Promise<unknown>;
+  readonly ask: Ask;
   /** The threads that the broker takes for loaded. */
   readonly known: () => readonly string[];
   /** A thread may be loaded upstream and not be known yet. */

@@ -2,6 +2,7 @@ import { clampTimer } from "../base/deadline.ts";
 import { trace } from "../base/trace.ts";
 import type { NotificationFrame } from "../wire/frame.ts";
 import { isRecord } from "../wire/messages.ts";
+import type { Ask } from "./ask.ts";
 import type { Turn } from "./turns.ts";
 
 /** What says that a turn is over is followed by its end within milliseconds. */
@@ -19,8 +20,7 @@ const TURNS_LOOKED_AT = 5;
 export type EndedTurn = Readonly<Record<string, unknown>>;
 
 export interface TurnDoubtsOptions<S extends object> {
-  /** @throws when it is not answered with a result. */
-  readonly ask: (method: string, params: unknown, limitMs: number) => Promise<unknown>;
+  readonly ask: Ask;
   /** The turn is over: as told, or nobody knows how. */
   readonly onOver: (turn: Turn<S>, ended: EndedTurn | undefined) => void;
 }

@@ -11,7 +11,8 @@ import { isRecord } from "../wire/messages.ts";
 import type { Inbox, NotificationListener, QuestionHandler } from "./inbox.ts";
 import type { Policy } from "../wire/policy.ts";
 import type { OpenWork } from "./open-work.ts";
-import { TurnRun, type JoinOptions, type ReviewOptions, type TurnOptions } from "./turn.ts";
+import type { JoinOptions, ReviewOptions, TurnOptions } from "./turn-options.ts";
+import { TurnRun } from "./turn.ts";
 
 /** Every request with a known shape: Codex's own, and the broker's. */
 export interface KnownRequests extends ClientRequests, BrokerRequests {}

@@ -1,18 +1,20 @@
 import { randomUUID } from "node:crypto";
 import type { v2 } from "../app-server/generated/index.ts";
-import { BrokerError, isErrorKind, type ErrorKind } from "../base/errors.ts";
+import { BrokerError } from "../base/errors.ts";
 import { Deadline, monotonicMs } from "../base/deadline.ts";
 import { deferred } from "../base/deferred.ts";
+import { answerByPolicy } from "../policy/policy.ts";
 import type { Connection } from "../wire/connection.ts";
-import { isRecord, RpcError } from "../wire/messages.ts";
-import type { WhenBusy } from "../wire/broker-protocol.ts";
+import { isRecord } from "../wire/messages.ts";
 import { EventQueue } from "./event-queue.ts";
-import type { Inbox, Place, QuestionContext, QuestionHandler } from "./inbox.ts";
+import { FinalMessage } from "./final-message.ts";
+import type { Inbox, Place, QuestionContext } from "./inbox.ts";
 import { OwnEvents } from "./own-events.ts";
 import { StallWatch } from "./stall-watch.ts";
-import { answerByPolicy, approvalPolicyThatAsks } from "../policy/policy.ts";
-import type { Policy } from "../wire/policy.ts";
+import { endedBeforeItBegan, explained, isLoss, lostAsTold, type Intent } from "./turn-errors.ts";
 import { toTurnEvent, type TurnEvent } from "./turn-event.ts";
+import type { JoinOptions, ReviewOptions, RunOptions, TurnOptions } from "./turn-options.ts";
+import { joinsTurn, requestForThread, requestForTurn } from "./turn-requests.ts";
 
 /** Brokers may be replaced again and again while a turn begins, but not for ever. */
 const BEGIN_WITHIN_MS = 60_000;
@@ -20,67 +22,6 @@ const BEGIN_WITHIN_MS = 60_000;
 const RECONCILE_LIMIT_MS = 10_000;
 /** An interrupted turn ends within milliseconds. One that does not is reported as it stands. */
 const INTERRUPT_GRACE_MS = 10_000;
-
-export interface TurnOptions {
-  /** What Codex is asked to do; or the items of an input, for images and the like. */
-  readonly prompt: string | readonly v2.UserInput[];
-  /** Continues this thread. Default: a new one. */
-  readonly threadId?: string;
-  /** Where the turn works. Default: the workspace. */
-  readonly cwd?: string;
-  readonly model?: string;
-  readonly effort?: string;
-  readonly sandbox?: v2.SandboxMode;
-  readonly approvalPolicy?: v2.AskForApproval;
-  /** JSON Schema for the final message. */
-  readonly outputSchema?: unknown;
-  /** Leaves nothing on disk; such a thread cannot be resumed. */
-  readonly ephemeral?: boolean;
-  /**
-   * What becomes of this turn while its thread runs another: refused with `threadBusy`, or begun when
-   * those before it have ended. Default: "refuse".
-   */
-  readonly whenBusy?: "refuse" | "queue";
-  /**
-   * Milliseconds after which the turn is interrupted, or its wait for the thread ended. Default: none,
-   * a turn may run for hours; a wait for the thread ends after half an hour.
-   */
-  readonly timeoutMs?: number;
-  /** Milliseconds of silence after which the turn counts as stalled. Default: never. */
-  readonly stallMs?: number;
-  /** What becomes of a stalled turn: an event tells of it, or it is interrupted too. Default: "report". */
-  readonly onStall?: "report" | "interrupt";
-  /** Interrupts the turn. */
-  readonly signal?: AbortSignal;
-  /**
-   * What this turn may do without anybody being asked. Default: what the client was connected with.
-   * Where it names MCP tools and Codex would refuse them unasked, the turn's approval policy is changed
-   * so that it asks about them, and about nothing else; the thread keeps that.
-   */
-  readonly policy?: Policy;
-  /** Answers approvals and other questions of this turn and its sub-agents. Default: the client's handler. */
-  readonly onQuestion?: QuestionHandler;
-}
-
-/** A review by Codex's own reviewer. Its text is the final message. */
-export interface ReviewOptions extends Omit<TurnOptions, "prompt" | "effort" | "outputSchema"> {
-  readonly target: v2.ReviewTarget;
-}
-
-/** A turn that runs already. What happened in it so far is told first. */
-export interface JoinOptions {
-  readonly threadId: string;
-  /** Milliseconds after which the turn is interrupted: whoever joins one may do that too. */
-  readonly timeoutMs?: number;
-  /** Interrupts the turn. */
-  readonly signal?: AbortSignal;
-  /** Answers the questions of this turn, unless another one who hears it is faster. */
-  readonly onQuestion?: QuestionHandler;
-}
-
-/** With neither a prompt nor something to review it joins the turn that runs. */
-type RunOptions = Omit<TurnOptions, "prompt"> &
-  Partial<Pick<TurnOptions, "prompt"> & Pick<ReviewOptions, "target">>;
 
 export interface TurnResult {
   readonly status: "completed" | "failed" | "interrupted" | "timedOut";
@@ -108,9 +49,6 @@ export interface TurnContext {
   readonly lookUp: (threadId: string) => Promise<v2.ThreadTurnsListResponse>;
 }
 
-/** Why a turn is being ended from this side. */
-type Intent = "interrupted" | "timedOut";
-
 /**
  * One turn, from its start to its terminal event. Iterating gives its events; `result` gives its end,
  * whether or not anybody iterates.
@@ -127,16 +65,14 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
   /** The place of this turn in its thread's queue. */
   readonly #ticket = randomUUID();
   readonly #stall: StallWatch;
+  readonly #message: FinalMessage;
   /** Nobody waits for the answers to its questions any more. */
   readonly #over = new AbortController();
   #connection: Connection | undefined;
-  #opened: v2.ThreadStartResponse | undefined;
   #threadId: string | undefined;
   #asked = false;
   /** It was sent to a broker that took new work, as far as anybody here knew. */
   #mayHaveBegun = false;
-  #message = "";
-  #answered = false;
   #usage: v2.ThreadTokenUsage | null = null;
   #intent: Intent | undefined;
   #interrupting: Promise<void> | undefined;
@@ -144,6 +80,7 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
   constructor(context: TurnContext, options: TurnOptions | ReviewOptions | JoinOptions) {
     this.#context = context;
     this.#options = options;
+    this.#message = new FinalMessage(this.#options.target !== undefined);
     this.#stall = new StallWatch(this.#options.stallMs, (silentMs) => this.#stalled(silentMs));
     this.#terminal.promise.catch(() => {});
     this.result = this.#run();
@@ -194,7 +131,8 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
     } catch (error) {
       const turn = await this.#reconcile(error);
       if (turn !== undefined) return this.#resultOf(turn);
-      throw this.#explain(error);
+      const { threadId, turnId } = this;
+      throw explained(error, { intent: this.#intent, threadId, turnId });
     } finally {
       clearTimeout(timer);
       this.#stall.stop();
@@ -210,10 +148,10 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
     const deadline = Deadline.after(BEGIN_WITHIN_MS);
     for (;;) {
       try {
-        const threadId = await this.#openThread();
-        this.#context.onThread(threadId);
+        const opened = await this.#openThread();
+        this.#context.onThread(opened.thread.id);
         if (this.#intent !== undefined) throw endedBeforeItBegan(this.#intent);
-        return await this.#startTurn(threadId);
+        return await this.#startTurn(opened);
       } catch (error) {
         if (!this.#neverBegan(error) || deadline.expired) throw error;
         const refusing = this.#connection;
@@ -236,97 +174,54 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
     return this.#context.wasReplaced(connection);
   }
 
-  async #openThread(): Promise<string> {
-    const { threadId, cwd, model, sandbox, approvalPolicy, ephemeral } = this.#options;
-    const shared = {
-      cwd: cwd ?? null,
-      model: model ?? null,
-      sandbox: sandbox ?? null,
-      approvalPolicy,
-    };
+  async #openThread(): Promise<v2.ThreadStartResponse> {
     this.#connection ??= await this.#context.connection();
-    const answer =
-      threadId === undefined
-        ? this.#request("thread/start", { ...shared, ephemeral: ephemeral ?? null })
-        : this.#request("thread/resume", {
-            ...shared,
-            threadId,
-            excludeTurns: true,
-            ...this.#wishes(),
-          });
+    const { method, params } = requestForThread(this.#options, this.#ticket);
+    const answer = this.#request(method, params);
     const opened = (await this.#unlessReplaced(this.#connection, answer)) as v2.ThreadStartResponse;
     const heardOver = this.#connection;
     void heardOver?.closed.then((cause) => {
       // The turn may have begun elsewhere since.
       if (heardOver === this.#connection) this.#terminal.reject(cause);
     });
-    this.#opened = opened;
     this.#threadId = opened.thread.id;
     this.#events.push({
       type: "thread.started",
       threadId: opened.thread.id,
-      resumed: threadId !== undefined,
+      resumed: this.#options.threadId !== undefined,
       model: opened.model,
       cwd: opened.cwd,
     });
     this.#own.openThread(opened.thread.id);
-    if (this.#joins && opened.thread.status.type !== "active") {
+    if (joinsTurn(this.#options) && opened.thread.status.type !== "active") {
       throw new BrokerError("invalidRequest", `No turn runs on thread ${opened.thread.id}.`, {
         details: { threadId: opened.thread.id },
         hint: "`codex-broker status` shows the turns that run.",
       });
     }
-    return opened.thread.id;
+    return opened;
   }
 
   /** A thread may be opened twice without harm: no use to wait for a broker on its way out. */
   async #unlessReplaced(connection: Connection, answer: Promise<unknown>): Promise<unknown> {
     // A turn that is joined runs in that broker and nowhere else.
-    if (this.#joins) return await answer;
+    if (joinsTurn(this.#options)) return await answer;
     const replaced = this.#context.replaced(connection).then(() => {
       throw new BrokerError("draining", "The broker was replaced before it had opened the thread.");
     });
     return await Promise.race([answer, replaced]);
   }
 
-  async #startTurn(threadId: string): Promise<void> {
-    if (this.#joins) return this.#own.claim(undefined);
+  async #startTurn(opened: v2.ThreadStartResponse): Promise<void> {
+    if (joinsTurn(this.#options)) return this.#own.claim(undefined);
     this.#asked = true;
     const connection = (this.#connection ??= await this.#context.connection());
     this.#mayHaveBegun = !this.#context.wasReplaced(connection);
-    const answer = await this.#askToBegin(threadId);
+    const { method, params } = requestForTurn(this.#options, opened, this.#ticket);
+    const answer = await this.#request(method, params);
     const turn = isRecord(answer) ? answer["turn"] : undefined;
     this.#own.claim(isRecord(turn) && typeof turn["id"] === "string" ? turn["id"] : undefined);
     this.#interruptIfKnown();
-  }
-
-  #askToBegin(threadId: string): Promise<unknown> {
-    const { prompt, target, effort, outputSchema } = this.#options;
-    if (target !== undefined) {
-      return this.#request("review/start", { threadId, target, ...this.#wishes() });
-    }
-    const input =
-      typeof prompt === "string" ? [{ type: "text", text: prompt, text_elements: [] }] : prompt;
-    return this.#request("turn/start", {
-      threadId,
-      input,
-      ...this.#asking(),
-      ...(effort === undefined ? {} : { effort }),
-      ...(outputSchema === undefined ? {} : { outputSchema }),
-      ...this.#wishes(),
-    });
-  }
-
-  get #joins(): boolean {
-    return this.#options.prompt === undefined && this.#options.target === undefined;
-  }
-
-  /** What is meant for the broker alone. */
-  #wishes(): { broker?: WhenBusy } {
-    const { whenBusy, timeoutMs } = this.#options;
-    if (whenBusy !== "queue") return {};
-    const deadline = timeoutMs === undefined ? {} : { deadlineMs: timeoutMs };
-    return { broker: { whenBusy, ticket: this.#ticket, ...deadline } };
   }
 
   /** Should it have begun meanwhile, its id is on its way, and then it is interrupted. */
@@ -336,13 +231,6 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
     this.#request("broker/unqueue", params).catch(() => {
       // The connection has ended, and the wait with it.
     });
-  }
-
-  #asking(): { approvalPolicy?: v2.AskForApproval } {
-    const { policy } = this.#options;
-    if (policy === undefined || this.#opened === undefined) return {};
-    const approvalPolicy = approvalPolicyThatAsks(policy, this.#opened);
-    return approvalPolicy === undefined ? {} : { approvalPolicy };
   }
 
   /** Another session's turn can ask in the same thread before this one has begun. */
@@ -395,20 +283,8 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
     if (method === "broker/turnLost") return this.#terminal.reject(lostAsTold(params));
     this.#interruptIfKnown();
     if (event.type === "usage") this.#usage = event.usage;
-    if (event.type === "item.completed") this.#noteMessage(event.item);
+    if (event.type === "item.completed") this.#message.heard(event.item);
     if (event.type === "turn.completed") this.#terminal.resolve(event.turn);
-  }
-
-  /** Of a review, what its reviewer has handed over. */
-  #noteMessage(item: v2.ThreadItem): void {
-    if (this.#options.target !== undefined) {
-      if (item.type !== "exitedReviewMode") return;
-      this.#message = item.review;
-      this.#answered = true;
-    } else if (item.type === "agentMessage") {
-      this.#message = item.text;
-      this.#answered = item.phase !== "commentary";
-    }
   }
 
   /** An early wish to end the turn is kept until its id is known. */
@@ -444,7 +320,7 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
       status: ended === "interrupted" && this.#intent !== undefined ? this.#intent : ended,
       threadId: this.#threadId ?? "",
       turnId: turn.id,
-      message: this.#message,
+      message: this.#message.text,
       error: turn.error,
       durationMs: Math.round(monotonicMs() - this.#startedAt),
       usage: this.#usage,
@@ -456,7 +332,7 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
    * says whether the turn had ended.
    */
   async #reconcile(error: unknown): Promise<v2.Turn | undefined> {
-    if (!isLoss(error) || !this.#answered || this.#threadId === undefined) return undefined;
+    if (!isLoss(error) || !this.#message.isThere || this.#threadId === undefined) return undefined;
     const threadId = this.#threadId;
     const ask = async (): Promise<v2.Turn | undefined> => {
       const page = await this.#context.lookUp(threadId);
@@ -466,58 +342,4 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
       .race(ask(), () => new Error("too late"))
       .catch(() => undefined);
   }
-
-  /** What the caller is told when there is no terminal event. */
-  #explain(error: unknown): unknown {
-    if (this.#intent !== undefined && isKind(error, "turnInterrupted", "timedOut")) {
-      return endedBeforeItBegan(this.#intent);
-    }
-    if (error instanceof RpcError) return explainRefusal(error);
-    if (!isLoss(error) || error.kind === "turnLost" || this.#threadId === undefined) return error;
-    return new BrokerError("turnLost", `The turn was lost: ${error.message}`, {
-      cause: error,
-      details: { threadId: this.#threadId, turnId: this.turnId ?? null },
-      hint: `Continue the thread with \`codex-broker run --resume ${this.#threadId}\`.`,
-    });
-  }
-}
-
-/** The connection or the app-server behind it has gone. */
-function isLoss(error: unknown): error is BrokerError {
-  return isKind(error, "connectionLost", "connectionClosed", "turnLost", "appServerExited");
-}
-
-function isKind(error: unknown, ...kinds: readonly ErrorKind[]): error is BrokerError {
-  return BrokerError.is(error) && kinds.includes(error.kind);
-}
-
-function endedBeforeItBegan(intent: Intent): BrokerError {
-  return intent === "timedOut"
-    ? new BrokerError("timedOut", "The time was up before the turn began.")
-    : new BrokerError("turnInterrupted", "The turn was interrupted before it began.");
-}
-
-function lostAsTold(params: Record<string, unknown>): BrokerError {
-  const told = params["error"];
-  if (!isRecord(told) || !isErrorKind(told["kind"])) {
-    return new BrokerError("turnLost", "The turn was lost.");
-  }
-  return new BrokerError(told["kind"], String(told["message"]), {
-    hint: String(told["hint"]),
-    ...(isRecord(told["details"]) ? { details: told["details"] } : {}),
-  });
-}
-
-const CONFIG_BROKEN = /failed to load configuration/i;
-
-/** Refusals whose cure is known become errors of ours, with the cause kept. */
-function explainRefusal(error: RpcError): BrokerError | RpcError {
-  if (!CONFIG_BROKEN.test(error.message)) return error;
-  return new BrokerError(
-    "codexConfigInvalid",
-    `Codex cannot load its configuration: ${error.message}`,
-    {
-      cause: error,
-    },
-  );
 }

@@ -24,6 +24,6 @@ test("nothing in a text is taken for a request to the formatter", () => {
     .flatMap((line) => /^[.'](\S*)/.exec(line)?.[1] ?? [])
     .filter((request) => !["TH", "SH", "SS", "TP", "PP", "B", "I", "br"].includes(request));
   expect(requests).toEqual([]);
-  // eslint-disable-next-line no-control-regex -- What is not ASCII may not be shown.
+  // oxlint-disable-next-line no-control-regex -- What is not ASCII may not be shown.
   expect(page).toMatch(/^[\x0a\x20-\x7e]*$/);
 });

@@ -29,7 +29,7 @@ describe("the demo, without a terminal", () => {
       expect(tookMs).toBeLessThan(LIMIT_MS);
       expect(lastLine(stdout)).toEqual(NOTHING_LEFT);
       expect(existsSync(directoryIn(stdout))).toBe(false);
-      // eslint-disable-next-line no-control-regex -- because none may be there.
+      // oxlint-disable-next-line no-control-regex -- because none may be there.
       expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f]/);
       for (const fact of FACTS) expect(stdout).toMatch(fact);
       expect(turnsOfSpeech(stdout)).toBeGreaterThan(10);

@@ -1,6 +1,7 @@
 import { EXIT, type ExitCode } from "../../base/errors.ts";
 import { monotonicMs } from "../../base/deadline.ts";
 import { connectBroker } from "../../client/connect.ts";
+import { briefStatus } from "../workspace/brief-status.ts";
 import { appServerNote, headline } from "../workspace/status-view.ts";
 import { clientInfo, wantedScope, wantedStart } from "../workspace/wanted.ts";
 import type { ensureOptions } from "../quick-commands.ts";
@@ -14,14 +15,7 @@ export async function execute(given: Given<typeof ensureOptions>): Promise<ExitC
     ...wantedStart(given),
     clientInfo: clientInfo("ensure"),
   });
-  const {
-    sessions: _own,
-    turns: _turns,
-    threads: _threads,
-    figures: _figures,
-    ...status
-  } = await client.status();
-  client.close();
+  const status = await briefStatus(client);
   const tookMs = Math.round(monotonicMs() - began);
   const { started } = client;
   if (given.has("json")) out.json({ ...status, started });

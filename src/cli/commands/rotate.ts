@@ -1,6 +1,7 @@
 import { EXIT, type ExitCode } from "../../base/errors.ts";
 import { monotonicMs } from "../../base/deadline.ts";
 import { connectBroker } from "../../client/connect.ts";
+import { briefStatus } from "../workspace/brief-status.ts";
 import { headline } from "../workspace/status-view.ts";
 import { clientInfo, wantedScope, wantedStart } from "../workspace/wanted.ts";
 import type { rotateOptions } from "../commands.ts";
@@ -16,14 +17,7 @@ export async function execute(given: Given<typeof rotateOptions>): Promise<ExitC
     replace: true,
     clientInfo: clientInfo("rotate"),
   });
-  const {
-    sessions: _own,
-    turns: _turns,
-    threads: _threads,
-    figures: _figures,
-    ...status
-  } = await client.status();
-  client.close();
+  const status = await briefStatus(client);
   const tookMs = Math.round(monotonicMs() - began);
   if (given.has("json")) out.json({ ...status, tookMs });
   else {

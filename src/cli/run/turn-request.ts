@@ -1,6 +1,6 @@
 import { realpathSync } from "node:fs";
 import { BrokerError, messageOf } from "../../base/errors.ts";
-import type { TurnOptions } from "../../client/turn.ts";
+import type { TurnOptions } from "../../client/turn-options.ts";
 import { runOptions } from "../commands.ts";
 import type { Given } from "../line/given.ts";
 import { readTextFile } from "./prompt.ts";

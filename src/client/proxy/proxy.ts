@@ -1,47 +1,31 @@
 import path from "node:path";
 import type { v2 } from "../../app-server/generated/index.ts";
-import { asBrokerError, BrokerError, messageOf } from "../../base/errors.ts";
+import { asBrokerError, BrokerError } from "../../base/errors.ts";
 import { Deadline } from "../../base/deadline.ts";
 import { deferred } from "../../base/deferred.ts";
 import { trace } from "../../base/trace.ts";
 import type { Scope } from "../../lifecycle/scope.ts";
 import type { BrokerLimits } from "../../lifecycle/start-protocol.ts";
-import { MAX_LINE_BYTES } from "../../wire/broker-protocol.ts";
-import { decodeClientLine } from "../../wire/client-line.ts";
-import type { Outcome } from "../../wire/connection.ts";
 import {
   withId,
   withParams,
   type AnswerFrame,
+  type Frame,
   type NotificationFrame,
   type RequestFrame,
 } from "../../wire/frame.ts";
-import type { Line } from "../../wire/line.ts";
-import { LineChannel, type Streams } from "../../wire/line-channel.ts";
-import {
-  errorLine,
-  fromRpcError,
-  isRecord,
-  notificationLine,
-  resultLine,
-  toRpcError,
-} from "../../wire/messages.ts";
+import type { Streams } from "../../wire/line-channel.ts";
+import { isRecord } from "../../wire/messages.ts";
 import { openHealthy } from "../open.ts";
 import { BrokerSession } from "./broker-session.ts";
+import { isRefusal, refusedForDraining, threadIn } from "./frame-facts.ts";
 import { endOfLostTurn } from "./lost-turn.ts";
 import { ProxiedQuestions } from "./questions.ts";
+import { StdioProgram } from "./stdio-program.ts";
+import { ThreadHomes } from "./thread-homes.ts";
 
 const DEFAULT_START_TIMEOUT_MS = 60_000;
-/** The writer of a thread is let go of about a second after its broker began to drain. */
-const RESUME_LIMIT_MS = 10_000;
 const LOOK_UP_LIMIT_MS = 10_000;
-/** A program that has left this much unread when more comes is given up. */
-const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
-
-/** Their answer names a thread that the program hears from then on. */
-const SUBSCRIBERS = new Set(["thread/start", "thread/resume", "thread/fork"]);
-/** After these the program does not hear the thread any more. */
-const LEAVERS = new Set(["thread/unsubscribe", "thread/archive", "thread/delete"]);
 /** Run in a directory that, unless it is named, is the app-server's own. */
 const NEED_CWD = new Set(["thread/start", "command/exec", "process/spawn"]);
 
@@ -65,40 +49,27 @@ export interface ProxyOptions {
  */
 export class Proxy {
   readonly #options: ProxyOptions;
-  readonly #program: LineChannel;
+  readonly #program: StdioProgram;
   readonly #sessions = new Set<BrokerSession>();
-  /** Where each thread that the program hears is heard. */
-  readonly #homes = new Map<string, BrokerSession>();
-  /** The `config` that a thread was opened with: Codex keeps everything else of it by itself. */
-  readonly #configs = new Map<string, unknown>();
-  /** Threads that are on their way to the current broker. */
-  readonly #resuming = new Map<string, Promise<void>>();
+  readonly #homes = new ThreadHomes((threadId, why) => this.#tellOfLostThread(threadId, why));
   readonly #questions = new ProxiedQuestions();
   readonly #closing = new AbortController();
   readonly #ended = deferred<void>();
-  #introduction: RequestFrame | undefined;
   #current: BrokerSession | undefined;
   #moving: Promise<void> | undefined;
   #failure: BrokerError | undefined;
 
   constructor(streams: Streams, options: ProxyOptions) {
     this.#options = options;
-    streams.writable.once("close", () => {
-      if (this.#failure === undefined) this.#ended.resolve();
-      else this.#ended.reject(this.#failure);
-    });
-    this.#program = new LineChannel(
-      streams,
-      {
-        onLine: (line) => this.#receive(line),
-        onOversizedLine: (limit) => {
-          const message = `A message may have ${limit} bytes; this one has more.`;
-          this.#refuse("null", new BrokerError("frameTooLarge", message));
-        },
-        onEnd: () => this.#end(),
+    this.#program = new StdioProgram(streams, {
+      onFrame: (frame) => this.#receive(frame),
+      onEnd: () => this.#end(),
+      onClosed: () => {
+        if (this.#failure === undefined) this.#ended.resolve();
+        else this.#ended.reject(this.#failure);
       },
-      MAX_LINE_BYTES,
-    );
+      onGivenUp: (why) => this.#fail(why),
+    });
   }
 
   /**
@@ -111,11 +82,8 @@ export class Proxy {
     return this.#ended.promise;
   }
 
-  #receive(line: Buffer): void {
-    const frame = decodeClientLine(line);
+  #receive(frame: Frame): void {
     switch (frame.kind) {
-      case "fault":
-        return this.#refuse(frame.id ?? "null", frame.error);
       case "request":
         return this.#request(frame);
       case "notification":
@@ -129,13 +97,16 @@ export class Proxy {
 
   #request(frame: RequestFrame): void {
     if (frame.method !== "initialize") {
-      if (this.#introduction !== undefined) return void this.#route(frame);
-      return this.#refuse(frame.id, new BrokerError("notInitialized", "Not initialized"));
+      if (this.#program.introduction !== undefined) return void this.#route(frame);
+      return this.#program.refuse(frame.id, new BrokerError("notInitialized", "Not initialized"));
     }
-    if (this.#introduction !== undefined) {
-      return this.#refuse(frame.id, new BrokerError("invalidRequest", "Already initialized"));
+    if (this.#program.introduction !== undefined) {
+      return this.#program.refuse(
+        frame.id,
+        new BrokerError("invalidRequest", "Already initialized"),
+      );
     }
-    this.#introduction = frame;
+    this.#program.introduce(frame);
     this.#move();
   }
 
@@ -151,14 +122,14 @@ export class Proxy {
   #gate(frame: RequestFrame): Promise<void> | undefined {
     const threadId = threadIn(frame.params);
     if (threadId === undefined) return this.#moving;
-    if (this.#homes.get(threadId)?.runsTurnOf(threadId) === true) return undefined;
-    return this.#resuming.get(threadId) ?? this.#moving;
+    if (this.#homes.runningAt(threadId) !== undefined) return undefined;
+    return this.#homes.arrival(threadId) ?? this.#moving;
   }
 
   #targetOf(frame: RequestFrame): BrokerSession | undefined {
     const threadId = threadIn(frame.params);
-    const home = threadId === undefined ? undefined : this.#homes.get(threadId);
-    return threadId !== undefined && home?.runsTurnOf(threadId) === true ? home : this.#current;
+    const running = threadId === undefined ? undefined : this.#homes.runningAt(threadId);
+    return running ?? this.#current;
   }
 
   #forward(frame: RequestFrame, session: BrokerSession): void {
@@ -168,9 +139,9 @@ export class Proxy {
       if (refusedForDraining(outcome) && session.draining?.reconnect === true) {
         return void this.#again(frame, session);
       }
-      if (BrokerError.is(outcome)) return this.#refuse(frame.id, outcome);
+      if (BrokerError.is(outcome)) return this.#program.refuse(frame.id, outcome);
       if (outcome.error === undefined) this.#noteAnswer(frame, outcome, session);
-      this.#send(withId(outcome, frame.id));
+      this.#program.send(withId(outcome, frame.id));
     });
   }
 
@@ -179,46 +150,34 @@ export class Proxy {
     const threadId = threadIn(frame.params);
     if (threadId !== undefined && session.runsTurnOf(threadId)) {
       const message = `Thread ${threadId} is running a turn, in a broker that takes no other.`;
-      return this.#refuse(frame.id, new BrokerError("threadBusy", message));
+      return this.#program.refuse(frame.id, new BrokerError("threadBusy", message));
     }
     await this.#moving;
     if (this.#current !== session) return await this.#route(frame);
     const reason = `This broker takes no new work: ${session.draining?.reason ?? "it ends"}.`;
-    this.#refuse(frame.id, new BrokerError("draining", reason));
+    this.#program.refuse(frame.id, new BrokerError("draining", reason));
   }
 
-  #noteAnswer({ method, params }: RequestFrame, { result }: AnswerFrame, at: BrokerSession): void {
-    at.work.answered(params, result);
-    const asked = threadIn(params);
-    if (asked !== undefined && at.work.runsTurnOf(asked)) at.noteTurn(asked, result);
-    if (asked !== undefined && LEAVERS.has(method)) this.#forgetThread(asked);
-    const thread = SUBSCRIBERS.has(method) && isRecord(result) ? result["thread"] : undefined;
-    if (!isRecord(thread)) return;
-    const threadId = String(thread["id"]);
-    this.#homes.set(threadId, at);
-    if (isRecord(params) && isRecord(params["config"])) {
-      this.#configs.set(threadId, params["config"]);
-    }
-  }
-
-  #forgetThread(threadId: string): void {
-    this.#homes.delete(threadId);
-    this.#configs.delete(threadId);
+  #noteAnswer(frame: RequestFrame, answer: AnswerFrame, at: BrokerSession): void {
+    at.work.answered(frame.params, answer.result);
+    const asked = threadIn(frame.params);
+    if (asked !== undefined && at.work.runsTurnOf(asked)) at.noteTurn(asked, answer.result);
+    this.#homes.answered(frame, answer, at);
   }
 
   #heard(session: BrokerSession, frame: NotificationFrame | RequestFrame): void {
-    if (frame.kind === "request") return this.#send(this.#questions.ask(session, frame));
+    if (frame.kind === "request") return this.#program.send(this.#questions.ask(session, frame));
     session.note(frame);
     const { method } = frame;
     if (method === "broker/draining") return this.#heardOfEnd(session);
     if (method === "serverRequest/resolved") {
       const resolved = this.#questions.resolved(session, frame);
-      if (resolved !== undefined) this.#send(resolved.line);
+      if (resolved !== undefined) this.#program.send(resolved.line);
       return;
     }
     // A program that knows the app-server alone gets Codex's own words instead, once they are true.
-    if (!method.startsWith("broker/")) this.#send(frame.line);
-    if (method === "thread/deleted") this.#forgetThread(threadIn(frame.params) ?? "");
+    if (!method.startsWith("broker/")) this.#program.send(frame.line);
+    if (method === "thread/deleted") this.#homes.forget(threadIn(frame.params) ?? "");
     if (session !== this.#current && this.#moving === undefined) this.#takeOverFrom(session);
   }
 
@@ -258,13 +217,12 @@ export class Proxy {
 
   async #open(): Promise<BrokerSession> {
     const { scope, startTimeoutMs } = this.#options;
-    const params = this.#introduction?.params;
     const deadline = Deadline.after(startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS);
     const options = {
       ...this.#options,
       deadline,
       signal: this.#closing.signal,
-      initializeParams: isRecord(params) ? params : {},
+      initializeParams: this.#program.initializeParams,
     };
     for (;;) {
       const session = await openHealthy(scope, deadline, () => BrokerSession.open(options));
@@ -276,7 +234,7 @@ export class Proxy {
 
   #welcome({ link }: BrokerSession): void {
     const { broker: _ours, ...result } = link.initializeResult;
-    if (this.#introduction !== undefined) this.#send(resultLine(this.#introduction.id, result));
+    this.#program.welcome(result);
   }
 
   #tellOfMove(left: BrokerSession, next: BrokerSession): void {
@@ -284,42 +242,21 @@ export class Proxy {
     const reason = left.draining?.reason ?? cause?.message ?? "it was replaced";
     const epochs = `epoch ${left.record.epoch} → ${next.record.epoch}`;
     const message = `codex-broker: went on with another app-server (${epochs}): ${reason}`;
-    this.#tell("warning", { threadId: null, message } satisfies v2.WarningNotification);
+    this.#program.tell("warning", { threadId: null, message } satisfies v2.WarningNotification);
   }
 
   /** What is heard there and has no turn running is heard at the current broker from now on. */
   #takeOverFrom(left: BrokerSession): void {
     const next = this.#current;
     if (next === undefined || next === left) return;
-    for (const [threadId, home] of this.#homes) {
-      if (home !== left || left.runsTurnOf(threadId)) continue;
-      this.#homes.set(threadId, next);
-      const resuming = this.#resume(threadId, next).finally(() => {
-        if (this.#resuming.get(threadId) === resuming) this.#resuming.delete(threadId);
-      });
-      this.#resuming.set(threadId, resuming);
-    }
+    this.#homes.takeOver(left, next);
     this.#leaveIfDone(left);
   }
 
-  async #resume(threadId: string, at: BrokerSession): Promise<void> {
-    const config = this.#configs.get(threadId);
-    const params = { threadId, excludeTurns: true, ...(config === undefined ? {} : { config }) };
-    try {
-      const deadline = Deadline.after(RESUME_LIMIT_MS);
-      await at.connection.request("thread/resume", params, { deadline });
-    } catch (error) {
-      // Where this broker goes as well, the thread is taken over from here in its turn.
-      if (at.draining !== undefined || at.connection.endCause !== undefined) return;
-      if (this.#homes.get(threadId) === at) this.#tellOfLostThread(threadId, messageOf(error));
-    }
-  }
-
   #tellOfLostThread(threadId: string, why: string): void {
-    this.#forgetThread(threadId);
     const message = `codex-broker: this thread could not be taken along to another app-server: ${why}`;
-    this.#tell("warning", { threadId, message } satisfies v2.WarningNotification);
-    this.#tell("thread/closed", { threadId } satisfies v2.ThreadClosedNotification);
+    this.#program.tell("warning", { threadId, message } satisfies v2.WarningNotification);
+    this.#program.tell("thread/closed", { threadId } satisfies v2.ThreadClosedNotification);
   }
 
   /** An older connection is kept for what is still to come over it. */
@@ -330,7 +267,7 @@ export class Proxy {
 
   #lost(session: BrokerSession, cause: BrokerError): void {
     if (this.#closing.signal.aborted || !this.#sessions.delete(session)) return;
-    for (const line of this.#questions.lose(session)) this.#send(line);
+    for (const line of this.#questions.lose(session)) this.#program.send(line);
     if (session === this.#current) {
       const { draining } = session;
       if (draining !== undefined && !draining.reconnect && !draining.abnormal) {
@@ -348,8 +285,11 @@ export class Proxy {
   /** The program waits for a `turn/completed` that cannot come any more. */
   async #endLostTurn(threadId: string, turnId: string, why: string): Promise<void> {
     await this.#moving;
-    await this.#resuming.get(threadId);
-    this.#tell("turn/completed", endOfLostTurn(threadId, turnId, why, await this.#past(threadId)));
+    await this.#homes.arrival(threadId);
+    this.#program.tell(
+      "turn/completed",
+      endOfLostTurn(threadId, turnId, why, await this.#past(threadId)),
+    );
   }
 
   async #past(threadId: string): Promise<readonly v2.Turn[]> {
@@ -374,32 +314,11 @@ export class Proxy {
     return withParams(frame, { ...frame.params, cwd: path.resolve(this.#options.cwd, named) });
   }
 
-  /** A notification of the proxy's own making, unless the program does not want such. */
-  #tell(method: string, params: unknown): void {
-    const introduction = this.#introduction?.params;
-    const capabilities = isRecord(introduction) ? introduction["capabilities"] : undefined;
-    const optOut = isRecord(capabilities) ? capabilities["optOutNotificationMethods"] : undefined;
-    if (Array.isArray(optOut) && optOut.includes(method)) return;
-    this.#send(notificationLine(method, params));
-  }
-
-  #refuse(id: string, error: BrokerError): void {
-    this.#send(errorLine(id, toRpcError(error)));
-  }
-
-  #send(line: Line): void {
-    this.#program.send(line);
-    if (this.#program.queuedBytes <= MAX_QUEUED_BYTES) return;
-    const message = `The program has left more than ${MAX_QUEUED_BYTES} bytes unread.`;
-    this.#fail(new BrokerError("connectionClosed", message, { hint: "" }));
-    this.#program.destroy();
-  }
-
   #fail(error: BrokerError): void {
     if (this.#closing.signal.aborted) return;
     this.#failure = error;
-    if (this.#current === undefined && this.#introduction !== undefined) {
-      this.#refuse(this.#introduction.id, error);
+    if (this.#current === undefined && this.#program.introduction !== undefined) {
+      this.#program.refuse(this.#program.introduction.id, error);
     }
     this.#end();
   }
@@ -411,19 +330,4 @@ export class Proxy {
     for (const { connection } of this.#sessions) connection.close();
     this.#program.close();
   }
-}
-
-function threadIn(params: unknown): string | undefined {
-  const threadId = isRecord(params) ? params["threadId"] : undefined;
-  return typeof threadId === "string" ? threadId : undefined;
-}
-
-function isRefusal(outcome: Outcome): boolean {
-  return BrokerError.is(outcome) || outcome.error !== undefined;
-}
-
-function refusedForDraining(outcome: Outcome): boolean {
-  if (BrokerError.is(outcome) || outcome.error === undefined) return false;
-  const error = fromRpcError(outcome.error);
-  return BrokerError.is(error) && error.kind === "draining";
 }

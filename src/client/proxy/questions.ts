@@ -8,6 +8,7 @@ import {
 import type { Line } from "../../wire/line.ts";
 import { isRecord, notificationLine, rawIdOf, type RawId } from "../../wire/messages.ts";
 import type { BrokerSession } from "./broker-session.ts";
+import { threadIn } from "./frame-facts.ts";
 
 interface Asked {
   readonly session: BrokerSession;
@@ -25,13 +26,8 @@ export class ProxiedQuestions {
   /** @returns the question under an id of the proxy's. */
   ask(session: BrokerSession, frame: RequestFrame): Line {
     const id = String(this.#nextId++);
-    const threadId = isRecord(frame.params) ? frame.params["threadId"] : undefined;
-    this.#asked.set(id, {
-      session,
-      id: frame.id,
-      threadId: typeof threadId === "string" ? threadId : undefined,
-      answered: false,
-    });
+    const threadId = threadIn(frame.params);
+    this.#asked.set(id, { session, id: frame.id, threadId, answered: false });
     return withId(frame, id);
   }
 

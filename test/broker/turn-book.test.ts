@@ -1,0 +1,117 @@
+import { describe, expect, test } from "vitest";
+import { BrokerError } from "../../src/base/errors.ts";
+import { TurnBook } from "../../src/broker/turn-book.ts";
+import { decodeFrame, type AnswerFrame, type NotificationFrame } from "../../src/wire/frame.ts";
+
+const owner = { name: "owner" };
+
+function frameOf(message: object): NotificationFrame {
+  return decodeFrame(Buffer.from(JSON.stringify(message))) as NotificationFrame;
+}
+
+function started(id: string, rootTurnId?: string): NotificationFrame {
+  return frameOf({ method: "turn/started", params: { threadId: "t", turn: { id, rootTurnId } } });
+}
+
+function completed(id: string): NotificationFrame {
+  return frameOf({ method: "turn/completed", params: { threadId: "t", turn: { id } } });
+}
+
+function answer(members: object): AnswerFrame {
+  return decodeFrame(Buffer.from(JSON.stringify({ id: 1, ...members }))) as AnswerFrame;
+}
+
+/** @param history the turns that Codex's history has of the thread. */
+function book(history: readonly object[] = []): {
+  readonly turns: TurnBook<object>;
+  readonly happened: string[];
+} {
+  const happened: string[] = [];
+  const turns = new TurnBook<object>({
+    ask: (method) => {
+      if (method === "turn/interrupt") happened.push("interrupt");
+      return Promise.resolve({ data: history });
+    },
+    onChange: () => {},
+    onEnd: () => happened.push("end"),
+    onEndFound: () => happened.push("end found"),
+    onLost: ({ id }) => happened.push(`lost ${String(id)}`),
+    onStuck: () => happened.push("stuck"),
+  });
+  return { turns, happened };
+}
+
+describe("a turn", () => {
+  test("runs from its request until its end was told", () => {
+    const { turns, happened } = book();
+    const turn = turns.begin("t", owner);
+    expect(turns.get("t")).toBe(turn);
+    turns.answered(turn, answer({ result: { turn: { id: "u" } } }));
+    turns.heard("t", started("u"));
+    expect(turn).toMatchObject({ id: "u", activeId: "u", owner, begun: true });
+    turns.heard("t", completed("u"));
+    expect(turns.size).toBe(1);
+    turns.told("t", completed("another"));
+    expect(turns.size).toBe(1);
+    turns.told("t", completed("u"));
+    expect(turns.size).toBe(0);
+    expect(happened).toEqual(["end"]);
+  });
+
+  test("never was when its request is refused, unless it was seen to start", () => {
+    const { turns, happened } = book();
+    const refusal = answer({ error: { code: -1, message: "no" } });
+    turns.answered(turns.begin("t", owner), refusal);
+    expect(happened).toEqual(["end"]);
+    const seen = turns.begin("t", owner);
+    turns.heard("t", started("u"));
+    turns.answered(seen, refusal);
+    expect(turns.get("t")).toBe(seen);
+    turns.lose(new BrokerError("appServerExited", "gone"));
+  });
+
+  test("F63: is interrupted once it has begun, and under the name that it runs by", () => {
+    const { turns, happened } = book();
+    const turn = turns.begin("t", owner);
+    turns.abandon(turn);
+    expect(happened).toEqual([]);
+    turns.heard("t", started("u"));
+    expect(happened).toEqual(["interrupt"]);
+    turns.lose(new BrokerError("appServerExited", "gone"));
+  });
+
+  test("whose end was lost is ended from history, and its end is not told again", async () => {
+    const { turns, happened } = book([{ id: "u", status: "completed" }]);
+    turns.begin("t", owner);
+    turns.heard("t", started("u"));
+    await turns.vanished("t");
+    expect(happened).toEqual(["end found", "end"]);
+    expect(turns.wasTold("t", completed("u"))).toBe(true);
+    expect(turns.wasTold("t", completed("v"))).toBe(false);
+    turns.forget("t");
+    expect(turns.wasTold("t", completed("u"))).toBe(false);
+  });
+
+  test("that another one overtakes is lost where history does not know it, and the other runs", async () => {
+    const { turns, happened } = book();
+    turns.begin("t", owner);
+    turns.heard("t", started("u"));
+    turns.heard("t", started("v"));
+    await new Promise(setImmediate);
+    expect(happened).toEqual(["lost u"]);
+    expect(turns.get("t")).toMatchObject({ id: "v", owner: undefined });
+    turns.lose(new BrokerError("appServerExited", "gone"));
+    expect(happened).toEqual(["lost u", "lost v"]);
+    expect(turns.size).toBe(0);
+  });
+
+  test("may be started by a turn of another thread, which it then works for", () => {
+    const { turns } = book();
+    turns.begin("root", owner).id = "u";
+    expect(turns.servedBy("t", started("v", "u"))).toBe("root");
+    expect(turns.servedBy("root", started("v", "u"))).toBeUndefined();
+    expect(turns.servedBy("t", started("v"))).toBeUndefined();
+    expect(turns.servedBy("t", completed("v"))).toBeUndefined();
+    turns.lose(new BrokerError("appServerExited", "gone"));
+  });
+});
