@@ -29,6 +29,7 @@ const LEAST_SHORT_TESTS = 150;
 const LIMIT_S = 900;
 /** Wine's own server has crashed: whatever runs hangs from then on, and nothing is learnt of this project. */
 const WINE_CRASHED = 99;
+const WINE_TRIES = 3;
 const PER_PUSH = "20,24";
 
 const place = process.env["CODEX_BROKER_WINE"] ?? join(homedir(), ".cache", "codex-broker-windows");
@@ -143,7 +144,7 @@ wait $!
   const wine = ["unshare", "-m", "-p", "-f", "--kill-child", "chroot", root];
   const command = [...wine, "env", "-i", "NO_COLOR=1", "sh", "/w/run.sh"];
   let status = runBound(command);
-  if (status === WINE_CRASHED) {
+  for (let crashes = 1; status === WINE_CRASHED && crashes < WINE_TRIES; crashes += 1) {
     console.log("Wine's own server has crashed: once more.");
     status = runBound(command);
   }
