@@ -17,7 +17,12 @@ export function buildConstants() {
     .filter((path) => path.endsWith(".ts"))
     .map((path) => `src/${path.split(sep).join("/")}`)
     .toSorted();
-  for (const path of [...sources, "package-lock.json", "scripts/build.mjs"]) {
+  for (const path of [
+    ...sources,
+    "package-lock.json",
+    "scripts/build.mjs",
+    "scripts/builtins.mjs",
+  ]) {
     hash.update(`\0${path}\0`).update(readFileSync(join(root, path)));
   }
   return {
