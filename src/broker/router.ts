@@ -36,6 +36,7 @@ import { askOlderTurn, reachesIntoTurn, threadHeldElsewhere, WriterWait } from "
 import { InterruptedTurns } from "./interrupted-turns.ts";
 import { Hearing } from "./hearing.ts";
 import type { Peer } from "./peer.ts";
+import { RateLimits } from "./rate-limits.ts";
 import { Reconciliation } from "./reconciliation.ts";
 import { ServerRequests, threadOf } from "./server-requests.ts";
 import { ThreadQueue } from "./thread-queue.ts";
@@ -124,6 +125,7 @@ export class Router {
   readonly #handles = new OpenHandles();
   readonly #questions: ServerRequests;
   readonly #greetings = new Greetings();
+  readonly #rateLimits = new RateLimits();
   /** Whose answers are on their way to nobody. */
   readonly #gone = new WeakSet<Peer>();
   #draining: Draining | undefined;
@@ -613,7 +615,16 @@ export class Router {
 
   #global(frame: NotificationFrame): void {
     this.#greetings.note(frame);
-    for (const peer of this.#peers.values()) peer.deliver(frame);
+    const spared = this.#rateLimits.spared(frame, this.#peers.values());
+    const concerned = spared.size > 0 ? this.#hearersOfTurns() : spared;
+    for (const peer of this.#peers.values()) {
+      if (!spared.has(peer) || concerned.has(peer)) peer.deliver(frame);
+    }
+  }
+
+  #hearersOfTurns(): ReadonlySet<Peer> {
+    const running = [...this.#turns.all()];
+    return new Set(running.flatMap(({ threadId }) => [...this.#mayAnswer(threadId)]));
   }
 
   /** What the event says of turns, taken down before it is told, so that a reply finds it known. */
