@@ -84,6 +84,7 @@ export class GroundWatch {
   /** Since when there has been a claim on a higher epoch, and nothing more. */
   #challengedAt: number | undefined;
   #unseen = false;
+  #soon: NodeJS.Immediate | undefined;
 
   /** @param onHeld called at every look at which nothing is lost. */
   constructor(ground: Ground, onLost: (loss: Loss) => void, onHeld: () => void = () => {}) {
@@ -120,7 +121,16 @@ export class GroundWatch {
 
   close(): void {
     clearInterval(this.#timer);
+    clearImmediate(this.#soon);
     for (const watcher of this.#watchers) watcher.close();
+  }
+
+  /** One change of a file is told several times in a row. */
+  #lookSoon(): void {
+    this.#soon ??= setImmediate(() => {
+      this.#soon = undefined;
+      this.look();
+    });
   }
 
   /** The poll is enough where the system has no watches left. */
@@ -128,7 +138,7 @@ export class GroundWatch {
     try {
       const watcher = watch(directory, (_change, name) => {
         // The logs lie there too, and a look may be told of in one of them.
-        if (name?.endsWith(".log") !== true) this.look();
+        if (name?.endsWith(".log") !== true) this.#lookSoon();
       });
       watcher.on("error", (error) => trace("info", "ground.unwatched", { error: String(error) }));
       return watcher;
