@@ -21,10 +21,12 @@ export interface SettingsFiles {
 }
 
 export function readSettingsFiles(codexHome: string): SettingsFiles {
-  return {
-    config: readText(path.join(codexHome, "config.toml")),
-    auth: readText(path.join(codexHome, "auth.json")),
-  };
+  const [config, auth] = settingsFiles(codexHome);
+  return { config: readText(config), auth: readText(auth) };
+}
+
+export function settingsFiles(codexHome: string): readonly [config: string, auth: string] {
+  return [path.join(codexHome, "config.toml"), path.join(codexHome, "auth.json")];
 }
 
 export function readCodexSettings(codexHome: string): CodexSettings {
