@@ -13,6 +13,7 @@ import {
 import { basename, dirname, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
+import { builtins } from "./builtins.mjs";
 import { bundlePrograms } from "./bundle-program.mjs";
 import { bundleSettings } from "./bundle-settings.mjs";
 import { root } from "./constants.mjs";
@@ -22,18 +23,28 @@ const shebang = "#!/usr/bin/env node";
 /** @type {import("esbuild").BuildOptions} */
 const common = {
   ...bundleSettings(),
+  plugins: [builtins],
   legalComments: "none",
   metafile: true,
   write: false,
 };
 
+/** A CommonJS dependency calls `require` for Node's own modules; a module has none by itself. */
+const withRequire = {
+  js: 'const require = process.getBuiltinModule("node:module").createRequire(import.meta.url);',
+};
+
 // What is started often is one file: each more costs a start about a millisecond.
 const programs = [
-  { entryPoints: { cli: "src/cli/main.ts" }, plugins: [apart("./whole.ts", "./whole.js")] },
+  {
+    entryPoints: { cli: "src/cli/main.ts" },
+    plugins: [builtins, apart("./whole.ts", "./whole.js")],
+  },
   { entryPoints: { broker: "src/broker/main.ts" } },
   { entryPoints: { "watchdog-thread": "src/broker/watchdog-thread.ts" } },
   {
     entryPoints: { whole: "src/cli/whole.ts" },
+    banner: withRequire,
     splitting: true,
     chunkNames: "chunks/[name]-[hash]",
   },

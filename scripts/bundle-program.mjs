@@ -17,6 +17,10 @@ export async function bundlePrograms(folder, entryPoints, options = {}) {
     ...bundleSettings(),
     entryPoints,
     outdir,
+    // A CommonJS dependency calls `require` for Node's own modules; a module has none by itself.
+    banner: {
+      js: 'import { createRequire as __createRequire } from "node:module";\nconst require = __createRequire(import.meta.url);',
+    },
     ...options,
   });
   return outdir;

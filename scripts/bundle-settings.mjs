@@ -13,10 +13,6 @@ export function bundleSettings() {
     platform: "node",
     target: "node20.19",
     define: buildConstants(),
-    // A CommonJS dependency calls `require` for Node's own modules; a module has none by itself.
-    banner: {
-      js: 'import { createRequire as __createRequire } from "node:module";\nconst require = __createRequire(import.meta.url);',
-    },
     logLevel: "warning",
   };
 }

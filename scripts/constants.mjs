@@ -17,8 +17,8 @@ export function buildConstants() {
     .filter((path) => path.endsWith(".ts"))
     .map((path) => `src/${path.split(sep).join("/")}`)
     .toSorted();
-  const recipe = ["package-lock.json", "scripts/build.mjs", "scripts/bundle-settings.mjs"];
-  for (const path of [...sources, ...recipe]) {
+  const recipe = ["build", "builtins", "bundle-settings"].map((name) => `scripts/${name}.mjs`);
+  for (const path of [...sources, "package-lock.json", ...recipe]) {
     hash.update(`\0${path}\0`).update(readFileSync(join(root, path)));
   }
   return {

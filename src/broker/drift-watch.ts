@@ -1,6 +1,8 @@
 import { monotonicMs } from "../base/deadline.ts";
+import { settingsFiles } from "../lifecycle/codex-settings.ts";
 import { driftOf } from "../lifecycle/drift.ts";
 import type { ServingRecord } from "../lifecycle/epoch-file.ts";
+import { marksOf } from "../os/file-mark.ts";
 
 /** A file that is just being written is not what the successor is to start with. */
 const SETTLED_AFTER_MS = 1_500;
@@ -14,6 +16,8 @@ export class DriftWatch {
   readonly #onDrift: (reason: string) => void;
   #seen: { readonly reason: string; readonly at: number } | undefined;
   #told: string | undefined;
+  /** Of the files, when nothing had changed. */
+  #marks: string | undefined;
 
   /** @param onDrift called once for each change that has settled. */
   constructor(record: ServingRecord, onDrift: (reason: string) => void) {
@@ -22,7 +26,10 @@ export class DriftWatch {
   }
 
   look(): void {
+    const marks = marksOf([this.#record.codex, ...settingsFiles(this.#record.codexHome)]);
+    if (marks !== undefined && marks === this.#marks) return;
     const reason = driftOf(this.#record);
+    this.#marks = reason === undefined ? marks : undefined;
     if (reason === undefined || this.#seen?.reason !== reason) {
       this.#seen = reason === undefined ? undefined : { reason, at: monotonicMs() };
       return;

@@ -3,8 +3,9 @@ import path from "node:path";
 import { errnoOf } from "../base/errors.ts";
 import { monotonicMs } from "../base/deadline.ts";
 import { trace } from "../base/trace.ts";
-import { hasLostEpoch, listEpochs, readEpoch } from "../lifecycle/epoch-file.ts";
+import { epochPath, hasLostEpoch, listEpochs, readEpoch } from "../lifecycle/epoch-file.ts";
 import { CLAIM_LIMIT_MS } from "../lifecycle/start-protocol.ts";
+import { ABSENT, markOf } from "../os/file-mark.ts";
 import { livenessOf } from "../os/process-identity.ts";
 
 /** Losing the ground is noticed within this time even where the file system reports no changes. */
@@ -25,6 +26,12 @@ export interface Loss {
   readonly reconnect: boolean;
 }
 
+/** What need not be read again for as long as it is the same. */
+export interface Seen {
+  /** Mark of the epoch file that was found to be ours. */
+  ownRecord?: string | undefined;
+}
+
 /**
  * Why the broker has no ground to stand on any more, or undefined while that is not proven. What cannot
  * be read now, for want of descriptors or permission, is looked at again: no successor of this user
@@ -32,13 +39,17 @@ export interface Loss {
  *
  * @throws what kept it from looking.
  */
-export function groundLost(ground: Ground): Loss | undefined {
+export function groundLost(ground: Ground, seen: Seen = {}): Loss | undefined {
   const newest = listEpochs(ground.scopeDir)[0];
   if (newest !== undefined && newest > ground.epoch) {
     return replaced(`superseded by epoch ${newest}`);
   }
-  if (hasLostEpoch(ground.scopeDir, ground.epoch, ground.token)) {
-    return replaced("its epoch file is gone or another's");
+  const mark = markOf(epochPath(ground.scopeDir, ground.epoch));
+  if (mark === undefined || mark === ABSENT || mark !== seen.ownRecord) {
+    if (hasLostEpoch(ground.scopeDir, ground.epoch, ground.token)) {
+      return replaced("its epoch file is gone or another's");
+    }
+    seen.ownRecord = mark;
   }
   if (ground.socket !== null && isGone(ground.socket)) return replaced("its socket is gone");
   if (isGone(ground.workspace)) return { reason: "the workspace is gone", reconnect: false };
@@ -84,6 +95,8 @@ export class GroundWatch {
   /** Since when there has been a claim on a higher epoch, and nothing more. */
   #challengedAt: number | undefined;
   #unseen = false;
+  readonly #seen: Seen = {};
+  #soon: NodeJS.Immediate | undefined;
 
   /** @param onHeld called at every look at which nothing is lost. */
   constructor(ground: Ground, onLost: (loss: Loss) => void, onHeld: () => void = () => {}) {
@@ -99,7 +112,7 @@ export class GroundWatch {
   look(): void {
     let loss: Loss | undefined;
     try {
-      loss = groundLost(this.#ground);
+      loss = groundLost(this.#ground, this.#seen);
       if (loss === undefined) this.#onHeld();
       else if (this.#awaitsSuccessor()) loss = undefined;
       this.#unseen = false;
@@ -120,7 +133,16 @@ export class GroundWatch {
 
   close(): void {
     clearInterval(this.#timer);
+    clearImmediate(this.#soon);
     for (const watcher of this.#watchers) watcher.close();
+  }
+
+  /** One change of a file is told several times in a row. */
+  #lookSoon(): void {
+    this.#soon ??= setImmediate(() => {
+      this.#soon = undefined;
+      this.look();
+    });
   }
 
   /** The poll is enough where the system has no watches left. */
@@ -128,7 +150,7 @@ export class GroundWatch {
     try {
       const watcher = watch(directory, (_change, name) => {
         // The logs lie there too, and a look may be told of in one of them.
-        if (name?.endsWith(".log") !== true) this.look();
+        if (name?.endsWith(".log") !== true) this.#lookSoon();
       });
       watcher.on("error", (error) => trace("info", "ground.unwatched", { error: String(error) }));
       return watcher;

@@ -10,6 +10,7 @@ import {
   type StartReport,
 } from "../lifecycle/start-protocol.ts";
 import { enterOwnJob } from "../os/own-job.ts";
+import { AppServerStart } from "./app-server-start.ts";
 import { Broker } from "./broker.ts";
 import { startLog } from "./log.ts";
 
@@ -18,7 +19,10 @@ const STDIN = 0;
 /** The daemon: reads its order, takes its epoch, reports, and lives until its broker has ended. */
 async function main(): Promise<void> {
   const order = await readOrder();
-  const broker = new Broker(order, enterOwnJob());
+  Object.assign(process.env, order.environment);
+  // On Windows, what is started before that would not end with this process.
+  const ties = enterOwnJob();
+  const broker = new Broker(order, ties, new AppServerStart(order.scope));
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () => void broker.end({ reason: `received ${signal}`, force: true }));
   }

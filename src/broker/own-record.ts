@@ -4,7 +4,6 @@ import { BrokerError, textDetail } from "../base/errors.ts";
 import type { Figures } from "../base/figures.ts";
 import { trace } from "../base/trace.ts";
 import { BROKER_BUILD, BROKER_VERSION } from "../base/version.ts";
-import { readCodexSettings } from "../lifecycle/codex-settings.ts";
 import {
   epochPath,
   holdsEpoch,
@@ -14,8 +13,8 @@ import {
 } from "../lifecycle/epoch-file.ts";
 import type { StartOrder } from "../lifecycle/start-protocol.ts";
 import type { Endpoint } from "../os/endpoint.ts";
-import { fingerprintOf } from "../os/fingerprint.ts";
-import { identityOf, ownIdentity } from "../os/process-identity.ts";
+import { identityOf, ownIdentity, type ProcessIdentity } from "../os/process-identity.ts";
+import type { AppServerStart } from "./app-server-start.ts";
 import type { Ending } from "./ending.ts";
 
 /** How it came to its end, as far as that is known. */
@@ -41,8 +40,12 @@ export class OwnRecord {
     this.path = epochPath(order.scope.directory, order.claim.epoch);
   }
 
-  /** @throws BrokerError when the epoch was lost meanwhile, or cannot be written to. */
-  publishServing({ address, current }: Endpoint): ServingRecord {
+  /**
+   * Names the app-server too: should this process die, its successor can prove which one was its own.
+   *
+   * @throws BrokerError when the epoch was lost meanwhile, or cannot be written to.
+   */
+  publishServing({ address, current }: Endpoint, appServer: AppServerStart): ServingRecord {
     const { claim, scope } = this.#order;
     if (!this.#holds()) {
       throw new BrokerError(
@@ -55,15 +58,15 @@ export class OwnRecord {
       state: "serving",
       instance: this.instance,
       broker: ownIdentity(),
-      appServer: null,
+      appServer: identityOrNull(appServer.child?.pid),
       endpoint: address,
       current,
       startedAt: this.startedAt,
       workspace: scope.workspace,
       codex: scope.codex,
-      fingerprint: fingerprintOf(scope.codex) ?? "unknown",
+      fingerprint: appServer.fingerprint,
       codexHome: scope.codexHome,
-      settings: readCodexSettings(scope.codexHome),
+      settings: appServer.settings,
       versions: { broker: BROKER_VERSION, build: BROKER_BUILD, node: process.versions.node },
     };
     publishEpoch(scope.directory, record);
@@ -71,9 +74,10 @@ export class OwnRecord {
     return record;
   }
 
-  /** Should this process die, its successor can prove which app-server was its own. */
+  /** The one that answers may be another than the first that was started. */
   publishAppServer(pid: number | undefined): void {
-    if (this.#serving === undefined || pid === undefined || !this.#holds()) return;
+    if (this.#serving === undefined || pid === undefined) return;
+    if (this.#serving.appServer?.pid === pid || !this.#holds()) return;
     const record = { ...this.#serving, appServer: identityOf(pid) };
     try {
       publishEpoch(this.#order.scope.directory, record);
@@ -114,4 +118,8 @@ export class OwnRecord {
     const { claim, scope } = this.#order;
     return holdsEpoch(scope.directory, claim.epoch, claim.token);
   }
+}
+
+function identityOrNull(pid: number | undefined): ProcessIdentity | null {
+  return pid === undefined ? null : identityOf(pid);
 }

@@ -14,6 +14,7 @@ import { Hearing } from "./hearing.ts";
 import { LoadedThreads } from "./loaded-threads.ts";
 import { askOlderTurn, reachesIntoTurn } from "./older-turn.ts";
 import type { Peer } from "./peer.ts";
+import { RateLimits } from "./rate-limits.ts";
 import { refuse } from "./refuse.ts";
 import { ServerRequests, threadOf } from "./server-requests.ts";
 import { ThreadQueue } from "./thread-queue.ts";
@@ -82,6 +83,7 @@ export class Router {
   readonly #forwarding: Forwarding;
   readonly #questions: ServerRequests;
   readonly #greetings = new Greetings();
+  readonly #rateLimits = new RateLimits();
   #draining: Draining | undefined;
 
   constructor(options: RouterOptions) {
@@ -397,7 +399,15 @@ export class Router {
 
   #global(frame: NotificationFrame): void {
     this.#greetings.note(frame);
-    for (const peer of this.#peers.values()) peer.deliver(frame);
+    const spared = this.#rateLimits.spared(frame, this.#peers.values());
+    const concerned = spared.size > 0 ? this.#hearersOfTurns() : spared;
+    for (const peer of this.#peers.values()) {
+      if (!spared.has(peer) || concerned.has(peer)) peer.deliver(frame);
+    }
+  }
+
+  #hearersOfTurns(): ReadonlySet<Peer> {
+    return new Set(this.#turns.all().flatMap(({ threadId }) => [...this.#concerned(threadId)]));
   }
 
   /** What the event says of turns, taken down before it is told, so that a reply finds it known. */

@@ -238,7 +238,10 @@ async function look(
     return { observation, verdict: assess(observation, policy) };
   }
   const record = reading.record;
-  const contacted = await makeContact(record, introduction, deadline.within(HELLO_TIMEOUT_MS));
+  const contacting = makeContact(record, introduction, deadline.within(HELLO_TIMEOUT_MS));
+  // Meanwhile it accepts the connection.
+  const changed = driftOf(record);
+  const contacted = await contacting;
   const contact =
     contacted.contact.kind === "silent"
       ? { ...contacted.contact, forMs: course.silentForMs(record.epoch, contacted.contact.forMs) }
@@ -250,7 +253,7 @@ async function look(
     ours: record.epoch === course.started,
     broker: contact.kind === "silent" ? livenessOf(record.broker) : "unknown",
     ageMs: Math.max(0, Date.now() - Date.parse(record.startedAt)),
-    changed: driftOf(record),
+    changed,
   };
   const verdict = assess(observation, policy);
   if (contacted.link === undefined) return { observation, verdict };

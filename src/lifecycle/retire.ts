@@ -1,5 +1,7 @@
+import path from "node:path";
 import { monotonicMs } from "../base/deadline.ts";
 import { trace } from "../base/trace.ts";
+import { marksOf } from "../os/file-mark.ts";
 import { livenessOf } from "../os/process-identity.ts";
 import { answers, bury, END_AFTER_SILENCE_MS, endByProof, isProvenGone } from "./departed.ts";
 import {
@@ -30,12 +32,16 @@ export class Retirement {
   readonly #endedByUs = new Set<number>();
   /** Have an obituary, and nothing more will come of them. */
   readonly #over = new Set<number>();
+  /** Of the directories, when there was nothing left to do. */
+  #marks: string | undefined;
+  #directories: readonly string[];
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(scopeDir: string, epoch: number) {
     this.#scopeDir = scopeDir;
     this.#epoch = epoch;
+    this.#directories = [scopeDir];
     this.#schedule(FIRST_LOOK_MS);
   }
 
@@ -55,6 +61,8 @@ export class Retirement {
   }
 
   async #look(): Promise<void> {
+    const marks = marksOf(this.#directories);
+    if (marks !== undefined && marks === this.#marks) return;
     const older = listEpochs(this.#scopeDir).filter((epoch) => epoch < this.#epoch);
     for (const epoch of older) {
       if (this.#over.has(epoch)) continue;
@@ -64,8 +72,10 @@ export class Retirement {
     const own = readEpoch(this.#scopeDir, this.#epoch);
     if (own?.state === "read" && own.record.state === "serving") {
       clearLeftOvers(this.#scopeDir, own.record);
+      this.#directories = [this.#scopeDir, path.dirname(own.record.endpoint)];
     }
     for (const epoch of older.slice(KEPT_EPOCHS).toReversed()) this.#forget(epoch);
+    this.#marks = older.every((epoch) => this.#over.has(epoch)) ? marks : undefined;
   }
 
   #forget(epoch: number): void {

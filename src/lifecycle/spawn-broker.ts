@@ -22,6 +22,12 @@ const LOOK_EVERY_MS = 10;
 const NOT_INHERITED = ["NODE_OPTIONS", "NODE_CHANNEL_FD", "NODE_UNIQUE_ID", "NODE_V8_COVERAGE"];
 
 /**
+ * Whoever has it set has Node read all these certificates before its first line: 40 ms and 1 MiB, and a
+ * broker needs none. What its app-server starts may.
+ */
+const ONLY_FOR_APP_SERVER = "NODE_EXTRA_CA_CERTS";
+
+/**
  * Starts a broker that outlives this process, and waits until it listens. The result is pushed by the
  * broker and raced with its exit, so neither a crash nor a slow start is mistaken for the other.
  *
@@ -74,13 +80,15 @@ async function launch(
   events: StartEvents,
 ): Promise<Started> {
   const { scope, claim } = order;
+  const { [ONLY_FOR_APP_SERVER]: setAside, ...rest } = inheritable(env, scope.codexHome);
+  const environment = setAside === undefined ? {} : { [ONLY_FOR_APP_SERVER]: setAside };
   const plan = {
     program: process.execPath,
     args: [brokerProgram(), `--scope=${scope.shortKey}`, `--epoch=${claim.epoch}`],
     cwd: neutralDirectory(),
-    env: inheritable(env, scope.codexHome),
+    env: rest,
     logPath,
-    input: Buffer.from(`${JSON.stringify(order)}\n`),
+    input: Buffer.from(`${JSON.stringify({ ...order, environment } satisfies StartOrder)}\n`),
   };
   const free = startOutsideJob(plan);
   return free === undefined ? await spawned(plan, events) : watched(free, events);

@@ -11,6 +11,8 @@ export interface StartOrder {
   readonly scope: Scope;
   readonly claim: ClaimedRecord;
   readonly limits: BrokerLimits;
+  /** Variables that the app-server is to have, and that the broker was started without. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** How much a broker takes on. What goes beyond is refused with a typed error, or told as missing. */

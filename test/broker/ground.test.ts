@@ -1,7 +1,13 @@
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { groundLost, GroundWatch, type Ground, type Loss } from "../../src/broker/ground.ts";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import {
+  groundLost,
+  GroundWatch,
+  type Ground,
+  type Loss,
+  type Seen,
+} from "../../src/broker/ground.ts";
 import { onTrace } from "../../src/base/trace.ts";
 import { epochPath, publishEpoch, type ClaimedRecord } from "../../src/lifecycle/epoch-file.ts";
 import { ownIdentity } from "../../src/os/process-identity.ts";
@@ -103,6 +109,38 @@ describe("the ground of a broker", () => {
       }
     },
   );
+});
+
+describe("a record that was found to be its own", () => {
+  beforeEach(() => void vi.useFakeTimers({ now: Date.now() + 10_000, toFake: ["Date"] }));
+  afterEach(() => void vi.useRealTimers());
+
+  test.each<[what: string, change: () => void, lost: boolean]>([
+    ["it is untouched", () => {}, false],
+    ["it is published anew", () => publishEpoch(ground.scopeDir, servingRecord()), false],
+    [
+      "F24: another's stands there",
+      () => publishEpoch(ground.scopeDir, servingRecord({ token: "f".repeat(64) })),
+      true,
+    ],
+    [
+      "F24: its bytes are overwritten",
+      () => writeFileSync(epochPath(ground.scopeDir, 7), "[", { flag: "r+" }),
+      true,
+    ],
+    ["F24: it is removed", () => remove(epochPath(ground.scopeDir, 7)), true],
+  ])("need not be read again for as long as nothing shows: %s", (_what, change, lost) => {
+    const seen: Seen = {};
+    // So that the change falls into another instant.
+    utimesSync(epochPath(ground.scopeDir, 7), 1, 1);
+    expect(groundLost(ground, seen)).toBeUndefined();
+    expect(seen.ownRecord).toBeDefined();
+    change();
+    for (const loss of [groundLost(ground, seen), groundLost(ground, seen)]) {
+      if (lost) expect(loss).toMatchObject({ reason: "its epoch file is gone or another's" });
+      else expect(loss).toBeUndefined();
+    }
+  });
 });
 
 describe("a broker whose successor is on its way", () => {

@@ -143,6 +143,35 @@ describe("events", () => {
     expect(other.methods()).toEqual(["account/updated", "app/list/updated"]);
   });
 
+  test("of the account's limits wake up nobody twice for the same ones, but those whose turn it is", async () => {
+    const bench = new Bench();
+    const [one, other] = [await bench.client(), await bench.client()];
+    await bench.thread(one, "t");
+    await bench.turn(one, "t", "u");
+    const limits = (usedPercent: number) =>
+      bench.tell({
+        method: "account/rateLimits/updated",
+        params: { rateLimits: { primary: { usedPercent } } },
+      });
+    const toldOf = ({ heard }: typeof one): unknown[] =>
+      heard
+        .filter(({ method }) => method === "account/rateLimits/updated")
+        .map(({ params }) => params?.["rateLimits"]);
+    await limits(1);
+    await limits(1);
+    const late = await bench.client();
+    await limits(1);
+    await limits(2);
+    await limits(1);
+    const [first, second] = [1, 2].map((usedPercent) => ({ primary: { usedPercent } }));
+    expect(toldOf(one)).toEqual([first, first, first, second, first]);
+    expect(toldOf(other)).toEqual([first, second, first]);
+    expect(toldOf(late)).toEqual([first, second, first]);
+    await bench.tell(turnCompleted("t", "u"));
+    await limits(1);
+    expect(toldOf(one)).toHaveLength(5);
+  });
+
   test("F35: by a handle reach the session that chose it, under its own name", async () => {
     const bench = new Bench();
     const [one, other] = [await bench.client(), await bench.client()];

@@ -1,5 +1,7 @@
+import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { expect, test } from "vitest";
 import { CLI } from "./program.ts";
 
@@ -33,6 +35,7 @@ test("what is asked often is one file, without the parser that can talk and the 
   expect(has(files, COMMANDER)).toBe(false);
   expect(has(files, "pino")).toBe(false);
   expect(has(files, 'from "node:child_process"')).toBe(false);
+  expect(has(files, 'getBuiltinModule("node:child_process")')).toBe(false);
 });
 
 test("so are the library and the daemon", () => {
@@ -40,6 +43,24 @@ test("so are the library and the daemon", () => {
     expect(loadedWith(join(dirname(CLI), name)).size).toBe(1);
   }
 });
+
+test("a program that has the library and does not use it yet pays for no part of Node that it needs then", () => {
+  const library = pathToFileURL(join(dirname(CLI), "index.js")).href;
+  const before = new Set(partsOfNode(""));
+  const added = partsOfNode(`import ${JSON.stringify(library)};`).filter((id) => !before.has(id));
+  expect(added).toContain("NativeModule os");
+  for (const name of ["net", "crypto", "stream", "perf_hooks", "child_process"]) {
+    expect(added).not.toContain(`NativeModule ${name}`);
+  }
+});
+
+/** What Node has loaded of itself when such a module has been evaluated. */
+function partsOfNode(module: string): string[] {
+  const text = `${module} console.log(process.moduleLoadList.join("\\n"));`;
+  return execFileSync(process.execPath, ["--input-type=module", "--eval", text], {
+    encoding: "utf8",
+  }).split("\n");
+}
 
 test("the start of everything else loads neither that parser nor any command", () => {
   const files = loadedWith(WHOLE);

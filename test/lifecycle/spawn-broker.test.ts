@@ -117,7 +117,10 @@ async function given(env: NodeJS.ProcessEnv = process.env, scope = {}): Promise<
 describe("a broker that was started", () => {
   test("has its whole order, and no secret where others could read it", async () => {
     const { order, argv, env } = await given();
-    expect(order).toEqual(orderOf({ notes: join(dir.path, "notes"), report: SERVING }));
+    expect(order).toEqual({
+      ...orderOf({ notes: join(dir.path, "notes"), report: SERVING }),
+      environment: expect.any(Object),
+    });
     expect(argv.slice(2)).toEqual(["--scope=0123456789ab", "--epoch=7"]);
     expect(JSON.stringify([argv, env])).not.toContain(order.claim.token);
   });
@@ -149,6 +152,16 @@ describe("a broker that was started", () => {
     for (const name of ["NODE_OPTIONS", "NODE_CHANNEL_FD", "NODE_V8_COVERAGE"]) {
       expect(env).not.toHaveProperty(name);
     }
+  });
+
+  test("does not read certificates for its app-server, and is told to hand them on", async () => {
+    const certificates = join(dir.path, "certificates.pem");
+    const { env, order } = await given({ ...process.env, NODE_EXTRA_CA_CERTS: certificates });
+    expect(env).not.toHaveProperty("NODE_EXTRA_CA_CERTS");
+    expect(order.environment).toEqual({ NODE_EXTRA_CA_CERTS: certificates });
+
+    const { NODE_EXTRA_CA_CERTS: _none, ...without } = process.env;
+    expect((await given(without)).order.environment).toEqual({});
   });
 
   test("F66: has the CODEX_HOME of its scope, were it given as a relative path", async () => {

@@ -3,7 +3,6 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { performance } from "node:perf_hooks";
 import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { groundLost } from "../../src/broker/ground.ts";
@@ -316,8 +315,11 @@ let passedMs = 0;
 
 beforeEach(() => {
   passedMs = 0;
-  const realNow = performance.now.bind(performance);
-  vi.spyOn(performance, "now").mockImplementation(() => realNow() + passedMs);
+  const realTime = process.hrtime.bind(process);
+  vi.spyOn(process, "hrtime").mockImplementation(() => {
+    const [seconds, nanoseconds] = realTime();
+    return [seconds, nanoseconds + passedMs * 1e6];
+  });
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
 });
 

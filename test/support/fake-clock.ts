@@ -11,7 +11,7 @@ export function useFakeClock(): FakeClock {
   let now = 0;
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] });
-    vi.spyOn(performance, "now").mockImplementation(() => now);
+    vi.spyOn(process, "hrtime").mockImplementation(() => [0, now * 1e6]);
   });
   afterEach(() => {
     vi.useRealTimers();
