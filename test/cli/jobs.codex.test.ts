@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test, vi } from "vitest";
 import { resolveScope } from "../../src/lifecycle/scope.ts";
+import type { BrokerStatus } from "../../src/wire/broker-protocol.ts";
 import { eventually } from "../support/eventually.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { mcpServerTable } from "../support/mcp-server.ts";
@@ -25,6 +26,13 @@ async function begin(world: World, prompt: string): Promise<string> {
   const { code, stdout } = await cli(world, ["run", "--background", "--json", prompt]);
   expect(code).toBe(0);
   return String(lastJson(stdout)["job"]);
+}
+
+/** Whether a session of such a client hears a thread. */
+async function hearsAThread(world: World, client: string): Promise<boolean> {
+  const status: unknown = lastJson((await cli(world, ["status", "--json"])).stdout);
+  const { sessions } = status as BrokerStatus;
+  return sessions.some((each) => each.client.includes(client) && each.threads > 0);
 }
 
 describe("run --background, and jobs", () => {
@@ -164,7 +172,8 @@ describe("what a job may do", () => {
       await using world = await makeWorld({ config: asking });
       const job = await begin(world, "hold: gate ;; shell-ask: touch answered ;; say: done");
       const program = startOnTerminal(world, ["jobs", "attach", job], { columns: 100 });
-      await program.shows(/waiting for the model|writing/, "stdout");
+      // What it shows may stand in the journal; whoever is not heard yet is not asked either.
+      await eventually(async () => await hearsAThread(world, "jobs attach"), "it is attached");
       world.model.release("gate");
       await program.shows(/\? a accept once/, "stdout");
       program.child.stdin.write("a");
