@@ -26,10 +26,6 @@ export interface StartOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly maxLineBytes: number;
   readonly deadline: Deadline;
-  /** When it is aborted, what has been started is not started again. */
-  readonly signal?: AbortSignal;
-  /** Called at once, and again for another attempt. */
-  readonly onSpawned?: (child: AppServerChild) => void;
   /** Every line after the handshake, in order. */
   readonly onLine: (line: Buffer) => void;
   /** What a message over the limit begins with. @returns whether it is known what it was. */
@@ -61,8 +57,7 @@ export async function startAppServer(options: StartOptions): Promise<StartedAppS
       if (
         !isStateDatabaseLocked(stderr) ||
         attempt === LOCKED_ATTEMPTS ||
-        options.deadline.expired ||
-        options.signal?.aborted === true
+        options.deadline.expired
       ) {
         throw error;
       }
@@ -91,7 +86,6 @@ async function startOnce(options: StartOptions): Promise<StartedAppServer> {
     onLine: (line) => onLine(line),
   });
   trace("debug", "appServer.spawned", { pid: child.pid });
-  options.onSpawned?.(child);
   const exited = child.exited.then((exit) => {
     throw startFailure({ codex: options.codex, exit, hasProc: hasProc() });
   });

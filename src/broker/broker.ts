@@ -1,7 +1,7 @@
-import { describeExit, type StartedAppServer } from "../app-server/start.ts";
+import { describeExit, startAppServer, type StartedAppServer } from "../app-server/start.ts";
 import { asBrokerError, BrokerError } from "../base/errors.ts";
 import { Changes } from "../base/changes.ts";
-import { monotonicMs } from "../base/deadline.ts";
+import { Deadline, monotonicMs } from "../base/deadline.ts";
 import { deferred } from "../base/deferred.ts";
 import { StateMachine } from "../base/state-machine.ts";
 import { trace } from "../base/trace.ts";
@@ -14,8 +14,10 @@ import type { StartOrder } from "../lifecycle/start-protocol.ts";
 import { chooseEndpoint } from "../os/endpoint.ts";
 import { lockHolder } from "../os/lock-holder.ts";
 import type { Ties } from "../os/own-job.ts";
+import { neutralDirectory } from "../os/neutral-directory.ts";
 import {
   BROKER_PROTOCOL,
+  MAX_LINE_BYTES,
   proofOf,
   type AppServerFacts,
   type BrokerHello,
@@ -25,7 +27,6 @@ import {
   type UnqueueParams,
   type Versions,
 } from "../wire/broker-protocol.ts";
-import type { AppServerStart } from "./app-server-start.ts";
 import { DescendantWatch } from "./descendant-watch.ts";
 import { DriftWatch } from "./drift-watch.ts";
 import type { Ending } from "./ending.ts";
@@ -43,9 +44,13 @@ import { Router } from "./router.ts";
 import { Watchdog } from "./watchdog.ts";
 import { WearWatch } from "./wear-watch.ts";
 
-const HELLO_PROBE_WAIT_MS = 1_200;
+/** A cold start under heavy load, the retries on a locked database included. */
+const APP_SERVER_START_MS = 45_000;
+/** What goes on to a client may get a longer id on the way, and has to fit there too. */
+const MAX_ANSWER_BYTES = MAX_LINE_BYTES - 1024;
 /** What nobody waits for is not begun at once: the first client waits. */
 const FIRST_CLIENT_MS = 1_000;
+const HELLO_PROBE_WAIT_MS = 1_200;
 
 const MOVES: Readonly<Record<BrokerState, readonly BrokerState[]>> = {
   starting: ["serving", "draining"],
@@ -61,7 +66,6 @@ export class Broker implements Host {
   readonly #scopeDir: string;
   readonly #record: OwnRecord;
   readonly #ties: Ties;
-  readonly #appServerStart: AppServerStart;
   readonly #state = new StateMachine<BrokerState>("starting", MOVES);
   readonly #router: Router;
   readonly #reception: Reception;
@@ -74,7 +78,6 @@ export class Broker implements Host {
     () => this.#router.turnCount > 0,
   );
   readonly #changes = new Changes();
-  readonly #listening = deferred<void>();
   readonly #started = deferred<void>();
   readonly #ended = deferred<void>();
   #listener: Listener | undefined;
@@ -85,19 +88,9 @@ export class Broker implements Host {
   #drainingSince: number | undefined;
   #endsBecause: string | undefined;
 
-  constructor(order: StartOrder, ties: Ties, appServerStart: AppServerStart) {
+  constructor(order: StartOrder, ties: Ties) {
     this.#order = order;
     this.#ties = ties;
-    this.#appServerStart = appServerStart;
-    appServerStart.hear({
-      onLine: (line) => this.#router.upstream.receive(line),
-      onOversized: (head, limitBytes) => this.#router.upstream.receiveOversized(head, limitBytes),
-      // Not before the record says that this broker serves: the obituary would be written over.
-      onFault: ({ message }) =>
-        void this.#listening.promise.then(() =>
-          this.#appServerFailed(`speaks nonsense: ${message}`),
-        ),
-    });
     this.#scopeDir = order.scope.directory;
     this.#record = new OwnRecord(order);
     this.#router = new Router({
@@ -161,20 +154,11 @@ export class Broker implements Host {
   }
 
   /**
-   * Binds the endpoint and takes the epoch; the app-server may answer later.
+   * Binds the endpoint and takes the epoch; the app-server is started after that, in the background.
    *
    * @throws BrokerError when it cannot listen or has lost its epoch already. Nothing is left then.
    */
   async listen(): Promise<ServingRecord> {
-    try {
-      return await this.#listen();
-    } catch (error) {
-      await this.#appServerStart.stop();
-      throw error;
-    }
-  }
-
-  async #listen(): Promise<ServingRecord> {
     const { scope, claim } = this.#order;
     const { epoch } = claim;
     const { instance } = this.#record;
@@ -189,7 +173,7 @@ export class Broker implements Host {
       // Before the record, at which the predecessor steps down: the fixed path never leads nowhere.
       // One that was superseded while it started must not lead anybody here.
       if (listEpochs(this.#scopeDir)[0] === epoch) listener.pointCurrentHere();
-      record = this.#record.publishServing(endpoint, this.#appServerStart);
+      record = this.#record.publishServing(endpoint);
     } catch (error) {
       listener.close();
       throw error;
@@ -212,9 +196,9 @@ export class Broker implements Host {
         drift.look();
       },
     );
+    // Whoever was superseded meanwhile need not start an app-server first.
     this.#ground.look();
-    this.#listening.resolve();
-    void this.#awaitAppServer();
+    if (this.#state.is("starting")) void this.#startAppServer();
     return record;
   }
 
@@ -302,13 +286,23 @@ export class Broker implements Host {
     return { forMs, limitMs: this.#order.limits.drainTimeoutMs };
   }
 
-  async #awaitAppServer(): Promise<void> {
+  async #startAppServer(): Promise<void> {
+    const { scope } = this.#order;
+    const askedAt = monotonicMs();
     try {
-      this.#appServerStarted(await this.#appServerStart.started);
+      const appServer = await startAppServer({
+        codex: scope.codex,
+        cwd: neutralDirectory(),
+        env: process.env,
+        maxLineBytes: MAX_ANSWER_BYTES,
+        deadline: Deadline.after(APP_SERVER_START_MS),
+        onLine: (line) => this.#router.upstream.receive(line),
+        onOversized: (head, limitBytes) => this.#router.upstream.receiveOversized(head, limitBytes),
+        onFault: (fault) => this.#appServerFailed(`speaks nonsense: ${fault.message}`),
+      });
+      this.#appServerStarted(appServer, monotonicMs() - askedAt);
     } catch (thrown) {
       const error = asBrokerError(thrown, "appServerStartFailed");
-      // Ended before it had answered, and the app-server with it.
-      if (!this.#state.is("starting")) return;
       // First of all: whoever finds the broker ending must find the reason too.
       this.#record.publishObituary(this.#end({ reason: error.message, error }));
       this.#started.reject(error);
@@ -316,7 +310,7 @@ export class Broker implements Host {
     }
   }
 
-  #appServerStarted(appServer: StartedAppServer): void {
+  #appServerStarted(appServer: StartedAppServer, afterMs: number): void {
     this.#appServer = appServer;
     const { child } = appServer;
     void child.exited.then((exit) => {
@@ -343,7 +337,7 @@ export class Broker implements Host {
     this.#started.resolve();
     this.#health.workBegan();
     this.#lifespan.begin();
-    this.#wear.begin(child, this.#appServerStart.forMs);
+    this.#wear.begin(child, afterMs);
     this.#record.publishAppServer(child.pid);
     setTimeout(() => this.#watchOverLoop(), FIRST_CLIENT_MS);
     this.#retirement = new Retirement(this.#scopeDir, this.#order.claim.epoch);
@@ -401,7 +395,7 @@ export class Broker implements Host {
         drainTimeoutMs: this.#order.limits.drainTimeoutMs,
         listener: () => this.#listener,
         watchdog: () => this.#watchdog,
-        child: () => this.#appServerStart.child,
+        child: () => this.#appServer?.child,
         writeObituary: (exit) => this.#record.publishObituary({ ...this.#end(ending), exit }),
       },
       ending,

@@ -10,7 +10,6 @@ import {
   type StartReport,
 } from "../lifecycle/start-protocol.ts";
 import { enterOwnJob } from "../os/own-job.ts";
-import { AppServerStart } from "./app-server-start.ts";
 import { Broker } from "./broker.ts";
 import { startLog } from "./log.ts";
 
@@ -20,9 +19,7 @@ const STDIN = 0;
 async function main(): Promise<void> {
   const order = await readOrder();
   Object.assign(process.env, order.environment);
-  // On Windows, what is started before that would not end with this process.
-  const ties = enterOwnJob();
-  const broker = new Broker(order, ties, new AppServerStart(order.scope));
+  const broker = new Broker(order, enterOwnJob());
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () => void broker.end({ reason: `received ${signal}`, force: true }));
   }

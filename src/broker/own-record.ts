@@ -4,6 +4,7 @@ import { BrokerError, textDetail } from "../base/errors.ts";
 import type { Figures } from "../base/figures.ts";
 import { trace } from "../base/trace.ts";
 import { BROKER_BUILD, BROKER_VERSION } from "../base/version.ts";
+import { readCodexSettings } from "../lifecycle/codex-settings.ts";
 import {
   epochPath,
   holdsEpoch,
@@ -13,8 +14,8 @@ import {
 } from "../lifecycle/epoch-file.ts";
 import type { StartOrder } from "../lifecycle/start-protocol.ts";
 import type { Endpoint } from "../os/endpoint.ts";
-import { identityOf, ownIdentity, type ProcessIdentity } from "../os/process-identity.ts";
-import type { AppServerStart } from "./app-server-start.ts";
+import { fingerprintOf } from "../os/fingerprint.ts";
+import { identityOf, ownIdentity } from "../os/process-identity.ts";
 import type { Ending } from "./ending.ts";
 
 /** How it came to its end, as far as that is known. */
@@ -40,12 +41,8 @@ export class OwnRecord {
     this.path = epochPath(order.scope.directory, order.claim.epoch);
   }
 
-  /**
-   * Names the app-server too: should this process die, its successor can prove which one was its own.
-   *
-   * @throws BrokerError when the epoch was lost meanwhile, or cannot be written to.
-   */
-  publishServing({ address, current }: Endpoint, appServer: AppServerStart): ServingRecord {
+  /** @throws BrokerError when the epoch was lost meanwhile, or cannot be written to. */
+  publishServing({ address, current }: Endpoint): ServingRecord {
     const { claim, scope } = this.#order;
     if (!this.#holds()) {
       throw new BrokerError(
@@ -58,15 +55,15 @@ export class OwnRecord {
       state: "serving",
       instance: this.instance,
       broker: ownIdentity(),
-      appServer: identityOrNull(appServer.child?.pid),
+      appServer: null,
       endpoint: address,
       current,
       startedAt: this.startedAt,
       workspace: scope.workspace,
       codex: scope.codex,
-      fingerprint: appServer.fingerprint,
+      fingerprint: fingerprintOf(scope.codex) ?? "unknown",
       codexHome: scope.codexHome,
-      settings: appServer.settings,
+      settings: readCodexSettings(scope.codexHome),
       versions: { broker: BROKER_VERSION, build: BROKER_BUILD, node: process.versions.node },
     };
     publishEpoch(scope.directory, record);
@@ -74,10 +71,9 @@ export class OwnRecord {
     return record;
   }
 
-  /** The one that answers may be another than the first that was started. */
+  /** Should this process die, its successor can prove which app-server was its own. */
   publishAppServer(pid: number | undefined): void {
-    if (this.#serving === undefined || pid === undefined) return;
-    if (this.#serving.appServer?.pid === pid || !this.#holds()) return;
+    if (this.#serving === undefined || pid === undefined || !this.#holds()) return;
     const record = { ...this.#serving, appServer: identityOf(pid) };
     try {
       publishEpoch(this.#order.scope.directory, record);
@@ -118,8 +114,4 @@ export class OwnRecord {
     const { claim, scope } = this.#order;
     return holdsEpoch(scope.directory, claim.epoch, claim.token);
   }
-}
-
-function identityOrNull(pid: number | undefined): ProcessIdentity | null {
-  return pid === undefined ? null : identityOf(pid);
 }

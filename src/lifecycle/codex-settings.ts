@@ -14,26 +14,12 @@ export interface CodexSettings {
 /** Equal to nothing: of a file that could not be read, nothing can be said. */
 const UNREAD = "unread";
 
-/** The files themselves, secrets included: not to be kept. Undefined where one cannot be read. */
-export interface SettingsFiles {
-  readonly config: string | undefined;
-  readonly auth: string | undefined;
-}
-
-export function readSettingsFiles(codexHome: string): SettingsFiles {
-  const [config, auth] = settingsFiles(codexHome);
-  return { config: readText(config), auth: readText(auth) };
-}
-
 export function settingsFiles(codexHome: string): readonly [config: string, auth: string] {
   return [path.join(codexHome, "config.toml"), path.join(codexHome, "auth.json")];
 }
 
 export function readCodexSettings(codexHome: string): CodexSettings {
-  return settingsIn(readSettingsFiles(codexHome));
-}
-
-export function settingsIn({ config, auth }: SettingsFiles): CodexSettings {
+  const [config, auth] = settingsFiles(codexHome).map(readText);
   return {
     config: config === undefined ? UNREAD : hashOf(config),
     login: auth === undefined ? UNREAD : hashOf(loginIn(auth)),
