@@ -53,6 +53,8 @@ export class BrokerClient {
   readonly #closing = new AbortController();
   #current: Opened;
   #moving: Promise<void> | undefined;
+  /** Why there was no successor to go to, when one was looked for. */
+  #whyNotMoved: unknown;
 
   /** @internal use `connectBroker` */
   constructor(first: Opened, inbox: Inbox, open: Open, policy?: Policy) {
@@ -113,7 +115,7 @@ export class BrokerClient {
       // Refused before anything came of it, so it can be asked again elsewhere.
       if (!BrokerError.is(error) || error.kind !== "draining") throw error;
       await this.#moved();
-      if (this.#current === target) throw error;
+      if (this.#current === target) throw this.#whyNotMoved ?? error;
       return await this.#ask(this.#current, method, params, options);
     }
   }
@@ -200,6 +202,7 @@ export class BrokerClient {
         },
         replaced: (connection) => this.#replaced(connection),
         wasReplaced: (connection) => this.#leaving.has(connection),
+        whyNotReplaced: () => this.#whyNotMoved,
         onThread: (threadId) => void this.#homes.set(threadId, this.#current),
         lookUp: (threadId) => this.#lookUp(threadId),
       },
@@ -244,12 +247,14 @@ export class BrokerClient {
       const next = await this.#open(this.#closing.signal);
       if (this.#closing.signal.aborted) return next.link.connection.close();
       this.#current = next;
+      this.#whyNotMoved = undefined;
       this.#adopt(next);
       trace("info", "client.moved", { from: left.record.epoch, to: next.record.epoch });
       this.#takeOver(left, next);
       this.#leaveIfDone(left);
     } catch (error) {
       trace("warn", "client.notMoved", { error: String(error) });
+      this.#whyNotMoved = error;
       this.#leaving.delete(left.link.connection);
       if (left.link.connection.endCause !== undefined) {
         this.#closed.resolve(left.link.connection.endCause);

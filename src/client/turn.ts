@@ -44,6 +44,8 @@ export interface TurnContext {
   readonly replaced: (connection: Connection) => Promise<void>;
   /** Whether the broker at its other end had announced that it takes no new work. */
   readonly wasReplaced: (connection: Connection) => boolean;
+  /** Why a broker that takes no new work has no successor, where that is known. */
+  readonly whyNotReplaced: () => unknown;
   readonly onThread: (threadId: string) => void;
   /** The thread's latest turns, from Codex's own history. */
   readonly lookUp: (threadId: string) => Promise<v2.ThreadTurnsListResponse>;
@@ -156,7 +158,7 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
         if (!this.#neverBegan(error) || deadline.expired) throw error;
         const refusing = this.#connection;
         this.#connection = await this.#context.connection();
-        if (this.#connection === refusing) throw error;
+        if (this.#connection === refusing) throw this.#context.whyNotReplaced() ?? error;
         this.#threadId = undefined;
         this.#asked = false;
         this.#mayHaveBegun = false;

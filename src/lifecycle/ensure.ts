@@ -242,6 +242,11 @@ async function look(
   // Meanwhile it accepts the connection.
   const changed = driftOf(record);
   const contacted = await contacting;
+  if (contacted.link === undefined) {
+    // Its last word may have been written while it was asked, and says why nobody answers.
+    const ended = endingOf(scope, record.epoch);
+    if (ended !== undefined) return { observation: ended, verdict: assess(ended, policy) };
+  }
   const contact =
     contacted.contact.kind === "silent"
       ? { ...contacted.contact, forMs: course.silentForMs(record.epoch, contacted.contact.forMs) }
@@ -260,6 +265,12 @@ async function look(
   if (verdict.step === "use" || keepLink) return { observation, verdict, link: contacted.link };
   contacted.link.connection.close();
   return { observation, verdict };
+}
+
+function endingOf(scope: Scope, epoch: number): Observation | undefined {
+  const reading = readEpoch(scope.directory, epoch);
+  if (reading?.state !== "read" || reading.record.state !== "ended") return undefined;
+  return { state: "ended", record: reading.record };
 }
 
 function observeFile(reading: EpochReading | undefined, course: Course): Observation {

@@ -33,6 +33,7 @@ async function running(inHistory: "completed" | "interrupted"): Promise<Running>
     connection: () => Promise.resolve(connection),
     replaced: () => new Promise(() => {}),
     wasReplaced: () => false,
+    whyNotReplaced: () => undefined,
     onThread: () => {},
     lookUp: () => {
       asked += 1;

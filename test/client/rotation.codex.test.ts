@@ -1,11 +1,16 @@
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { deferred } from "../../src/base/deferred.ts";
+import { epochPath, listEpochs } from "../../src/lifecycle/epoch-file.ts";
+import { resolveScope } from "../../src/lifecycle/scope.ts";
 import { RawSession } from "../broker/raw-session.ts";
 import { eventually } from "../support/eventually.ts";
 import { makeFakeCodex } from "../support/fake-codex.ts";
 import { at } from "../support/json.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { livingBrokers } from "../support/stop-brokers.ts";
+import { makeTempDir } from "../support/temp-dir.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
 guardAgainstLeaks();
@@ -94,6 +99,27 @@ describe("a client whose broker is replaced", () => {
       await rotate(world);
       expect((await plain.next(({ id }) => id === "slow")).error).toBeUndefined();
       await eventually(() => livingBrokers(world.stateDir).length === 1, "the older broker ends");
+    },
+  );
+
+  test.skipIf(process.platform === "win32")(
+    "F101: that has no successor, is told why there is none, and not that it drains",
+    async () => {
+      await using fake = await makeFakeCodex({ turns: "slow: 100x50ms tick" });
+      await using dir = await makeTempDir();
+      const codex = join(dir.path, "codex");
+      await writeFile(codex, `#!/bin/sh\nexec '${fake.command}' "$@"\n`, { mode: 0o755 });
+      await using world = await makeWorld({ codex, env: fake.env });
+      await using client = await world.connect();
+      const running = client.runTurn({ prompt: "any" });
+      await eventually(() => running.turnId !== undefined, "the turn runs");
+      const { directory } = resolveScope({ cwd: world.workspace, env: world.env });
+      await rm(codex);
+      await rm(epochPath(directory, client.epoch));
+      const late = client.runTurn({ prompt: "any" }).result;
+      await expect(late).rejects.toMatchObject({ kind: "codexUnusable" });
+      expect(listEpochs(directory)).toEqual([1]);
+      await running.interrupt();
     },
   );
 
