@@ -1,5 +1,5 @@
 import type { ClientRequests } from "../app-server/generated/index.ts";
-import { BrokerError } from "../base/errors.ts";
+import { asBrokerError, BrokerError } from "../base/errors.ts";
 import { Deadline } from "../base/deadline.ts";
 import { deferred } from "../base/deferred.ts";
 import { trace } from "../base/trace.ts";
@@ -54,7 +54,7 @@ export class BrokerClient {
   #current: Opened;
   #moving: Promise<void> | undefined;
   /** Why there was no successor to go to, when one was looked for. */
-  #whyNotMoved: unknown;
+  #whyNotMoved: BrokerError | undefined;
 
   /** @internal use `connectBroker` */
   constructor(first: Opened, inbox: Inbox, open: Open, policy?: Policy) {
@@ -254,7 +254,7 @@ export class BrokerClient {
       this.#leaveIfDone(left);
     } catch (error) {
       trace("warn", "client.notMoved", { error: String(error) });
-      this.#whyNotMoved = error;
+      this.#whyNotMoved = asBrokerError(error, "brokerUnavailable");
       this.#leaving.delete(left.link.connection);
       if (left.link.connection.endCause !== undefined) {
         this.#closed.resolve(left.link.connection.endCause);

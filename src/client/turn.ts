@@ -45,7 +45,7 @@ export interface TurnContext {
   /** Whether the broker at its other end had announced that it takes no new work. */
   readonly wasReplaced: (connection: Connection) => boolean;
   /** Why a broker that takes no new work has no successor, where that is known. */
-  readonly whyNotReplaced: () => unknown;
+  readonly whyNotReplaced: () => BrokerError | undefined;
   readonly onThread: (threadId: string) => void;
   /** The thread's latest turns, from Codex's own history. */
   readonly lookUp: (threadId: string) => Promise<v2.ThreadTurnsListResponse>;

@@ -119,7 +119,8 @@ describe("a client whose broker is replaced", () => {
       const late = client.runTurn({ prompt: "any" }).result;
       await expect(late).rejects.toMatchObject({ kind: "codexUnusable" });
       expect(listEpochs(directory)).toEqual([1]);
-      await running.interrupt();
+      running.interrupt();
+      await running.result;
     },
   );
 
