@@ -88,6 +88,28 @@ describe("a turn that goes on in a superseded broker", () => {
     },
   );
 
+  test.skipIf(process.platform !== "linux")(
+    "F40: a thread of an app-server that has stopped is reported with that one, and is to be had when it has gone",
+    { timeout: 60_000 },
+    async () => {
+      await using world = await makeWorld();
+      await using client = await world.connect();
+      const { threadId } = await client.runTurn({ prompt: "say: saved" }).result;
+      const stopped = (await client.status()).appServer.pid!;
+      process.kill(stopped, "SIGSTOP");
+      await using successor = await world.connect({ replace: true });
+      await expect(successor.request("thread/resume", { threadId })).rejects.toMatchObject({
+        kind: "threadBusy",
+        details: { threadId, writer: { pid: stopped } },
+      });
+      process.kill(stopped, "SIGKILL");
+      await eventually(() => livingBrokers(world.stateDir).length === 1, "the older broker ends");
+      expect(await successor.request("thread/resume", { threadId })).toMatchObject({
+        thread: { id: threadId },
+      });
+    },
+  );
+
   test("an interrupt of a turn that nobody runs gets Codex's own answer", async () => {
     await using world = await makeWorld();
     await using client = await world.connect();

@@ -5,6 +5,8 @@ const LOSSES = ["turnLost", "connectionLost", "connectionClosed", "appServerExit
 /** Nothing is there to be used. Fixed paths lead nowhere until one of ours asks for a broker. */
 const ABSENCES = ["unreachable", "brokerUnavailable", "brokerStartFailed", "crashLoop"];
 const KILLED = [...LOSSES, ...ABSENCES];
+/** It answers nothing, and no other app-server may write to its threads until it has been ended by proof. */
+const STOPPED = [...KILLED, "requestTimedOut", "threadBusy"];
 
 /** How work may come out that goes on while this happens, besides well. */
 export const ALLOWED: Readonly<Record<FaultKind, readonly string[]>> = {
@@ -15,9 +17,9 @@ export const ALLOWED: Readonly<Record<FaultKind, readonly string[]>> = {
   "socket removed": ["unreachable"],
   "record removed": ["unreachable"],
   "broker killed": KILLED,
-  "broker stopped": [...KILLED, "requestTimedOut"],
+  "broker stopped": STOPPED,
   "app-server killed": KILLED,
-  "app-server stopped": [...KILLED, "requestTimedOut"],
+  "app-server stopped": STOPPED,
   "client killed": [],
   "client stopped": [],
   "told to stop": [...KILLED, "interrupted", "draining"],
