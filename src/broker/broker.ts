@@ -12,7 +12,6 @@ import { Retirement } from "../lifecycle/retire.ts";
 import { findOlderTurn, olderBrokers } from "../lifecycle/older-brokers.ts";
 import type { StartOrder } from "../lifecycle/start-protocol.ts";
 import { chooseEndpoint } from "../os/endpoint.ts";
-import { lockHolder } from "../os/lock-holder.ts";
 import type { Ties } from "../os/own-job.ts";
 import { neutralDirectory } from "../os/neutral-directory.ts";
 import {
@@ -30,7 +29,6 @@ import {
 import { DescendantWatch } from "./descendant-watch.ts";
 import { DriftWatch } from "./drift-watch.ts";
 import type { Ending } from "./ending.ts";
-import { writerLock } from "./held-elsewhere.ts";
 import { runDown } from "./exit-path.ts";
 import { GroundWatch } from "./ground.ts";
 import { Health } from "./health.ts";
@@ -42,6 +40,7 @@ import type { Peer } from "./peer.ts";
 import { Reception, type Host } from "./reception.ts";
 import { Router } from "./router.ts";
 import { Watchdog } from "./watchdog.ts";
+import { writerOf } from "./thread-writer.ts";
 import { WearWatch } from "./wear-watch.ts";
 
 /** A cold start under heavy load, the retries on a locked database included. */
@@ -99,7 +98,7 @@ export class Broker implements Host {
       capacity: order.limits,
       findOlderTurn: (threadId) =>
         findOlderTurn(order.scope.directory, order.claim.epoch, threadId),
-      writerOf: (threadId) => lockHolder(writerLock(order.scope.codexHome, threadId)),
+      writerOf: (threadId) => writerOf(order.scope, order.claim.epoch, threadId),
       onTurnsChanged: () => this.#workChanged(),
       onThreadEvent: (frame, threadId) => this.#wear.outcomes.observe(frame, threadId),
       onTurnLost: () => this.#wear.outcomes.lost(),

@@ -1,12 +1,6 @@
-import path from "node:path";
 import { BrokerError } from "../base/errors.ts";
 import type { OlderTurn } from "../lifecycle/older-brokers.ts";
-import type { LockHolder } from "../os/lock-holder.ts";
-
-/** Codex keeps one such file for each thread, and whoever writes to the thread has it locked. */
-export function writerLock(codexHome: string, threadId: string): string {
-  return path.join(codexHome, "thread-writer-locks", `${path.basename(threadId)}.lock`);
-}
+import type { ThreadWriter } from "./thread-writer.ts";
 
 /**
  * Codex lets one app-server at a time write to a thread.
@@ -16,7 +10,7 @@ export function writerLock(codexHome: string, threadId: string): string {
 export function threadHeldElsewhere(
   threadId: string,
   older: OlderTurn | undefined,
-  writer: LockHolder | undefined,
+  writer: ThreadWriter | undefined,
 ): BrokerError {
   if (older === undefined) return heldByAnother(threadId, writer);
   const { epoch, turn } = older;
@@ -30,13 +24,23 @@ export function threadHeldElsewhere(
   );
 }
 
-function heldByAnother(threadId: string, writer: LockHolder | undefined): BrokerError {
+function heldByAnother(threadId: string, writer: ThreadWriter | undefined): BrokerError {
   const hint = "Close it there, or wait until it has ended; then send `thread/resume` again.";
   if (writer === undefined) {
     const message = `Thread ${threadId} is in use by a Codex that is not this broker's.`;
     return new BrokerError("threadBusy", message, { details: { threadId }, hint });
   }
-  const { pid, program } = writer;
+  const { pid, program, epoch } = writer;
+  if (epoch !== null) {
+    return new BrokerError(
+      "threadBusy",
+      `Thread ${threadId} is held by the app-server (process ${pid}) of epoch ${epoch}, which this broker has superseded.`,
+      {
+        details: { threadId, writer },
+        hint: "One that has stopped is ended within 90 s: send `thread/resume` again then. `codex-broker ps` shows it.",
+      },
+    );
+  }
   return new BrokerError(
     "threadBusy",
     `Thread ${threadId} is in use by process ${pid} (${program}), which is not this broker's.`,

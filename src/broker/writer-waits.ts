@@ -1,9 +1,9 @@
 import { BrokerError } from "../base/errors.ts";
 import { monotonicMs } from "../base/deadline.ts";
 import type { OlderTurn } from "../lifecycle/older-brokers.ts";
-import type { LockHolder } from "../os/lock-holder.ts";
 import type { RequestFrame } from "../wire/frame.ts";
 import { threadHeldElsewhere } from "./held-elsewhere.ts";
+import type { ThreadWriter } from "./thread-writer.ts";
 import type { Outcome } from "./upstream.ts";
 
 /** A predecessor that drains lets go of its idle threads within about a second. */
@@ -37,7 +37,7 @@ export interface WriterLookUp {
   /** Finds the turn of a thread that has none here, in the brokers that this one has superseded. */
   readonly findOlderTurn: (threadId: string) => Promise<OlderTurn | undefined>;
   /** Which process it is, where that can be known. */
-  readonly writerOf: (threadId: string) => LockHolder | undefined;
+  readonly writerOf: (threadId: string) => ThreadWriter | undefined;
 }
 
 /** What becomes of a request that waits: one of them happens, once. */

@@ -100,7 +100,8 @@ describe("a turn that goes on in a superseded broker", () => {
       await using successor = await world.connect({ replace: true });
       await expect(successor.request("thread/resume", { threadId })).rejects.toMatchObject({
         kind: "threadBusy",
-        details: { threadId, writer: { pid: stopped } },
+        message: `Thread ${threadId} is held by the app-server (process ${stopped}) of epoch 1, which this broker has superseded.`,
+        details: { threadId, writer: { pid: stopped, epoch: 1 } },
       });
       process.kill(stopped, "SIGKILL");
       await eventually(() => livingBrokers(world.stateDir).length === 1, "the older broker ends");
