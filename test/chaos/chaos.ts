@@ -25,8 +25,8 @@ const LONGEST_STOP_MS = 12_000;
 /** Every so many operations all work ends, and one broker must be left. */
 const OPERATIONS_TO_A_REST = 150;
 const AT_REST_WITHIN_MS = 60_000;
-/** Obituaries that a scope keeps, and the newest. */
-const MOST_EPOCHS = 21;
+/** Obituaries that a scope keeps, the newest, and one that a broker which was stopped at once has not cleared away. */
+const MOST_EPOCHS = 22;
 const STRANGERS = 3;
 const COMMANDS: readonly (readonly string[])[] = [
   ["status"],

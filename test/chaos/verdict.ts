@@ -22,7 +22,8 @@ export const ALLOWED: Readonly<Record<FaultKind, readonly string[]>> = {
   "app-server stopped": STOPPED,
   "client killed": [],
   "client stopped": [],
-  "told to stop": [...KILLED, "interrupted", "draining"],
+  // A command says in an error's word that its turn was interrupted.
+  "told to stop": [...KILLED, "interrupted", "turnInterrupted", "draining"],
 };
 
 /** How this kind of work ends when all goes well. */
