@@ -338,16 +338,19 @@ export class Broker implements Host {
     this.#lifespan.begin();
     this.#wear.begin(child, afterMs);
     this.#record.publishAppServer(child.pid);
-    setTimeout(() => this.#watchOverLoop(), FIRST_CLIENT_MS);
+    setTimeout(() => {
+      if (!this.#state.is("stopping", "ended")) this.#watchOverLoop();
+    }, FIRST_CLIENT_MS);
     this.#retirement = new Retirement(this.#scopeDir, this.#order.claim.epoch);
   }
 
-  #watchOverLoop(): void {
-    if (this.#state.is("stopping", "ended")) return;
-    this.#watchdog = new Watchdog(this.#record.path, () => ({
+  /** At the latest when it shuts down, which must not take for ever either. */
+  #watchOverLoop(): Watchdog {
+    this.#watchdog ??= new Watchdog(this.#record.path, () => ({
       ...this.#record.obituary(this.#end({ reason: "it hung" })),
       abnormal: true,
     }));
+    return this.#watchdog;
   }
 
   /** What is new begins at a successor, other turns finish here, and then this one ends with the rest. */
@@ -393,7 +396,7 @@ export class Broker implements Host {
         descendants: this.#descendants,
         drainTimeoutMs: this.#order.limits.drainTimeoutMs,
         listener: () => this.#listener,
-        watchdog: () => this.#watchdog,
+        watchdog: () => (this.#appServer === undefined ? undefined : this.#watchOverLoop()),
         child: () => this.#appServer?.child,
         writeObituary: (exit) => this.#record.publishObituary({ ...this.#end(ending), exit }),
       },
