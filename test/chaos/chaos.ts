@@ -14,6 +14,7 @@ import type { Order, Result } from "./orders.ts";
 import { isFault, scheduleOf, type FaultKind, type Operation, type WorkKind } from "./schedule.ts";
 import { Tally } from "./tally.ts";
 import { AFTERMATH_MS, isAllowed, isGoodEnd, KILLED_WITH_ITS_CLIENT } from "./verdict.ts";
+import { eventually } from "../support/eventually.ts";
 
 const CLIENTS = 6;
 /** More work than that at once only waits for the machine. */
@@ -25,8 +26,10 @@ const LONGEST_STOP_MS = 12_000;
 /** Every so many operations all work ends, and one broker must be left. */
 const OPERATIONS_TO_A_REST = 150;
 const AT_REST_WITHIN_MS = 60_000;
-/** Obituaries that a scope keeps, the newest, and one that a broker which was stopped at once has not cleared away. */
-const MOST_EPOCHS = 22;
+/** Obituaries that a scope keeps, and the newest. */
+const MOST_EPOCHS = 21;
+/** A broker clears up at its first look, a second after its start. */
+const CLEARED_WITHIN_MS = 10_000;
 const STRANGERS = 3;
 const COMMANDS: readonly (readonly string[])[] = [
   ["status"],
@@ -321,6 +324,12 @@ class Chaos {
     await Promise.all(this.#clients.map((client) => client.end()));
     const { world, scope } = this.#ground;
     const stop = [join(this.#options.root, "dist/cli.js"), "stop"];
+    // What is left when the time is over is judged below.
+    await eventually(
+      () => epochFilesIn(readdirSync(scope.directory)).length <= MOST_EPOCHS,
+      "the last broker has cleared up",
+      CLEARED_WITHIN_MS,
+    ).catch(() => {});
     const { code, stderr } = await runNode(stop, world.env, world.workspace);
     if (code !== 0) this.#tally.violation(`the last stop: ${stderr}`);
     const living = this.#ground.living();
@@ -333,7 +342,7 @@ class Chaos {
   }
 
   #judgeFiles(names: readonly string[], most: number): void {
-    const epochs = names.filter((name) => /^\d+\.json$/.test(name));
+    const epochs = epochFilesIn(names);
     if (epochs.length > most) this.#tally.violation(`${epochs.length} epoch files are left`);
     for (const name of names) {
       if (!/^(\d+\.(json|log)|figures\.json)$/.test(name)) {
@@ -354,4 +363,8 @@ const HARMLESS_TO_THE_PATH: ReadonlySet<FaultKind> = new Set([
 
 function kindIn(stdout: string): string | undefined {
   return /"kind":\s*"(\w+)"/.exec(stdout)?.[1];
+}
+
+function epochFilesIn(names: readonly string[]): string[] {
+  return names.filter((name) => /^\d+\.json$/.test(name));
 }

@@ -50,5 +50,7 @@ export function isGoodEnd(kind: WorkKind, outcome: string): boolean {
 /** Whether the work may have come out like this, with these faults about. */
 export function isAllowed(kind: WorkKind, outcome: string, about: ReadonlySet<FaultKind>): boolean {
   if (isGoodEnd(kind, outcome)) return true;
+  // Only work on a thread that was there before can find it held.
+  if (outcome === "threadBusy" && kind !== "turn on the same thread") return false;
   return [...about].some((fault) => ALLOWED[fault].includes(outcome));
 }
