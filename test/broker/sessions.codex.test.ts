@@ -98,9 +98,9 @@ describe("several sessions", () => {
     other.write('{"id":9007199254740993,"method":"nope/nothing","params":{}}\n');
     one.write('{"id":"7","method":"thread/loaded/list","params":{}}\n');
     one.write('{"id":7,"method":"nope/nothing","params":{}}\n');
-    await eventually(() => one.lines.length >= 4 && other.lines.length >= 2, "all answers");
     const idsOf = (session: RawSession): string[] =>
       session.lines.flatMap((line) => /"id":("?\d+"?)/.exec(line)?.[1] ?? []).toSorted();
+    await eventually(() => idsOf(one).length >= 4 && idsOf(other).length >= 2, "all answers");
     expect(idsOf(one)).toEqual(['"7"', "1", "7", "9007199254740993"].toSorted());
     expect(idsOf(other)).toEqual(["1", "9007199254740993"]);
   });
