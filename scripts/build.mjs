@@ -15,14 +15,13 @@ import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import { builtins } from "./builtins.mjs";
 import { bundlePrograms } from "./bundle-program.mjs";
-import { bundleSettings } from "./bundle-settings.mjs";
+import { bundleSettings, programSettings } from "./bundle-settings.mjs";
 import { root } from "./constants.mjs";
 
 const shebang = "#!/usr/bin/env node";
 
 /** @type {import("esbuild").BuildOptions} */
 const common = {
-  ...bundleSettings(),
   plugins: [builtins],
   legalComments: "none",
   metafile: true,
@@ -34,22 +33,26 @@ const withRequire = {
   js: 'const require = process.getBuiltinModule("node:module").createRequire(import.meta.url);',
 };
 
-// What is started often is one file: each more costs a start about a millisecond.
 const programs = [
   {
+    ...programSettings(),
     entryPoints: { cli: "src/cli/main.ts" },
     plugins: [builtins, apart("./whole.ts", "./whole.js")],
   },
-  { entryPoints: { broker: "src/broker/main.ts" } },
-  { entryPoints: { "watchdog-thread": "src/broker/watchdog-thread.ts" } },
+  { ...programSettings(), entryPoints: { broker: "src/broker/main.ts" } },
+  { ...programSettings(), entryPoints: { "watchdog-thread": "src/broker/watchdog-thread.ts" } },
   {
+    ...bundleSettings(),
     entryPoints: { whole: "src/cli/whole.ts" },
     banner: withRequire,
     splitting: true,
     chunkNames: "chunks/[name]-[hash]",
   },
 ];
-const inputs = await bundle("dist", [...programs, { entryPoints: { index: "src/index.ts" } }]);
+const inputs = await bundle("dist", [
+  ...programs,
+  { ...bundleSettings(), entryPoints: { index: "src/index.ts" } },
+]);
 replaceIfChanged(join(root, "dist/THIRD_PARTY_LICENSES.txt"), Buffer.from(licenses(inputs)));
 
 // For whoever wants to check a review by itself.
@@ -67,7 +70,7 @@ replaceIfChanged(
 );
 replaceIfChanged(join(root, "plugin/program/package.json"), Buffer.from('{ "type": "module" }\n'));
 
-await bundle("build", [{ entryPoints: { demo: "demo/main.ts" } }]);
+await bundle("build", [{ ...bundleSettings(), entryPoints: { demo: "demo/main.ts" } }]);
 
 /** The table of commands is TypeScript, and so is what writes the page from it. */
 async function manPage() {
@@ -107,7 +110,7 @@ async function bundle(folder, programs) {
   const written = new Set();
   for (const file of results.flatMap(({ outputFiles }) => outputFiles ?? [])) {
     written.add(file.path);
-    if (basename(file.path) === "cli.js") {
+    if (basename(file.path) === "cli.cjs") {
       const contents = Buffer.concat([Buffer.from(`${shebang}\n`), file.contents]);
       replaceIfChanged(file.path, contents, 0o755);
     } else {
@@ -144,7 +147,7 @@ function removeStale(outdir, written) {
     if (!existsSync(folder)) continue;
     for (const name of readdirSync(folder)) {
       const path = join(folder, name);
-      if (name.endsWith(".js") && !written.has(path)) rmSync(path);
+      if (/\.c?js$/.test(name) && !written.has(path)) rmSync(path);
     }
   }
 }

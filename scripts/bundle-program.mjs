@@ -8,7 +8,7 @@ import { root } from "./constants.mjs";
  * Bundles them into a folder below `build`.
  * @param {string} folder
  * @param {Record<string, string>} entryPoints
- * @param {Pick<import("esbuild").BuildOptions, "define" | "plugins" | "splitting">} [options]
+ * @param {Pick<import("esbuild").BuildOptions, "define" | "plugins">} [options]
  * @returns {Promise<string>} that folder
  */
 export async function bundlePrograms(folder, entryPoints, options = {}) {

@@ -27,7 +27,13 @@ export const herd: Benchmark = {
     const { ours, bare, cold } = await inTurn(times(4), {
       async ours() {
         await using anew = ground.elsewhere(`herd-${(next += 1)}`);
-        return await all(anew.env, distFile("cli.js"), "call", "thread/loaded/list", '{"limit":1}');
+        return await all(
+          anew.env,
+          distFile("cli.cjs"),
+          "call",
+          "thread/loaded/list",
+          '{"limit":1}',
+        );
       },
       bare: () => all(ground.env, program("echo-client"), floor.path),
       async cold() {

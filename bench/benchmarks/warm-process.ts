@@ -12,7 +12,7 @@ export const warmProcess: Benchmark = {
     const where = { env: ground.env, cwd: ground.workspace };
     const run = (...args: string[]) => wholeProcess(process.execPath, args, where);
     const { status, empty } = await inTurn(times(30), {
-      status: () => run(distFile("cli.js"), "status", "--json"),
+      status: () => run(distFile("cli.cjs"), "status", "--json"),
       empty: () => run("-e", "0"),
     });
     return [

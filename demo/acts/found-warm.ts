@@ -18,7 +18,7 @@ export interface FoundWarm {
 }
 
 /** The demo runs from `build`, beside `dist`. */
-export const cliProgram = fileURLToPath(new URL("../dist/cli.js", import.meta.url));
+export const cliProgram = fileURLToPath(new URL("../dist/cli.cjs", import.meta.url));
 
 export async function foundWarm(
   world: PrivateWorld,

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 
 const NODE = "20.19";
 
-const program = ["../program/cli.js", "../../dist/cli.js"]
+const program = ["../program/cli.cjs", "../../dist/cli.cjs"]
   .map((place) => new URL(place, import.meta.url))
   .find((url) => existsSync(url));
 

@@ -1,6 +1,5 @@
 import { accessSync, constants, existsSync } from "node:fs";
 import { delimiter as ownDelimiter, isAbsolute, join, resolve, win32 } from "node:path";
-import { fileURLToPath } from "node:url";
 import { BrokerError } from "../base/errors.ts";
 import { isFile, moduleDirectories, resolveNative } from "./native-binary.ts";
 import type { Host } from "./native-package.ts";
@@ -55,7 +54,7 @@ export function locateCodex(options: LocateOptions): CodexBinary {
   const inPath = searchPath("codex", env, host);
   if (inPath !== undefined) return binary(inPath, "path", host);
 
-  const from = options.from ?? ownDirectory();
+  const from = options.from ?? import.meta.dirname;
   for (const directory of moduleDirectories(from, join("@openai", "codex"))) {
     const launcher = join(directory, "bin", "codex.js");
     if (isFile(launcher)) return binary(launcher, "node_modules", host);
@@ -162,8 +161,4 @@ function isExecutable(path: string, { platform }: Host): boolean {
   } catch {
     return false;
   }
-}
-
-function ownDirectory(): string {
-  return fileURLToPath(new URL(".", import.meta.url));
 }

@@ -79,4 +79,4 @@ function report(message: StartReport): void {
   }
 }
 
-await main();
+void main();

@@ -1,3 +1,4 @@
+import path from "node:path";
 import { Worker } from "node:worker_threads";
 import type { EndedRecord } from "../lifecycle/epoch-file.ts";
 import { trace } from "../base/trace.ts";
@@ -46,7 +47,7 @@ export class Watchdog {
 
 function tryToStart(order: WatchdogOrder): Worker | undefined {
   try {
-    const worker = new Worker(new URL("./watchdog-thread.js", import.meta.url), {
+    const worker = new Worker(path.join(import.meta.dirname, "watchdog-thread.cjs"), {
       workerData: order,
       env: {},
       execArgv: [],

@@ -8,5 +8,5 @@ const argv = process.argv.slice(2);
 const [name, ...rest] = argv;
 const command: Command | undefined = Object.values(quick).find((each) => each.name === name);
 const args = command === undefined ? undefined : readPlainly(command, rest);
-if (command === undefined || args === undefined) await import("./whole.ts");
-else await perform(() => execute(command, new Given(command.name, args)), argv);
+if (command === undefined || args === undefined) void import("./whole.ts");
+else void perform(() => execute(command, new Given(command.name, args)), argv);

@@ -20,6 +20,10 @@ export async function perform(
 ): Promise<never> {
   // A defect anywhere must still end as one line.
   process.on("uncaughtException", (thrown) => process.exit(fail(thrown, argv)));
+  // So must one that waits for what nothing is left to bring.
+  process.on("beforeExit", () =>
+    process.exit(fail(new Error("what it waits for cannot come"), argv)),
+  );
   const code = await work().catch((thrown: unknown) => fail(thrown, argv));
   await Promise.all([out.flushed(), err.flushed()]);
   // What is still open (a connection that is being closed, stdin) must not delay the end.

@@ -31,4 +31,4 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
 }
 
 const argv = process.argv.slice(2);
-await perform(() => main(argv), argv);
+void perform(() => main(argv), argv);

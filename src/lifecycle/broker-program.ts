@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { BrokerError } from "../base/errors.ts";
 
 /**
@@ -10,9 +9,9 @@ import { BrokerError } from "../base/errors.ts";
  * @throws BrokerError `brokerStartFailed` when the package was not built.
  */
 export function brokerProgram(): string {
-  const here = path.dirname(fileURLToPath(import.meta.url));
+  const here = import.meta.dirname;
   for (let at = here; ; at = path.dirname(at)) {
-    for (const candidate of [path.join(at, "broker.js"), path.join(at, "dist", "broker.js")]) {
+    for (const candidate of [path.join(at, "broker.cjs"), path.join(at, "dist", "broker.cjs")]) {
       if (existsSync(candidate)) return candidate;
     }
     if (at === path.dirname(at)) break;

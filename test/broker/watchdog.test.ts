@@ -11,7 +11,7 @@ import { makeTempDir, type TempDir } from "../support/temp-dir.ts";
 guardAgainstLeaks();
 
 const PROGRAM = fileURLToPath(new URL("../fixtures/broker/watched.mjs", import.meta.url));
-const THREAD = fileURLToPath(new URL("../../dist/watchdog-thread.js", import.meta.url));
+const THREAD = fileURLToPath(new URL("../../dist/watchdog-thread.cjs", import.meta.url));
 const TOKEN = "0".repeat(64);
 
 async function watched(

@@ -215,7 +215,7 @@ class Chaos {
     const [verb = "", ...rest] = COMMANDS[Math.floor(who * COMMANDS.length)] ?? [];
     const words = verb === "run" ? ["--json", `say: op${id}`] : ["--json", ...rest];
     const { code, stdout, stderr } = await runNode(
-      [join(root, "dist/cli.js"), verb, ...words],
+      [join(root, "dist/cli.cjs"), verb, ...words],
       env,
       workspace,
     );
@@ -279,7 +279,7 @@ class Chaos {
         this.#clients[slot]?.signal("SIGCONT");
         return;
       case "told to stop": {
-        const args = [join(this.#options.root, "dist/cli.js"), "stop"];
+        const args = [join(this.#options.root, "dist/cli.cjs"), "stop"];
         if (howLong < 0.3) args.push("--force");
         await runNode(args, ground.world.env, ground.world.workspace);
       }
@@ -323,7 +323,7 @@ class Chaos {
   async #end(): Promise<void> {
     await Promise.all(this.#clients.map((client) => client.end()));
     const { world, scope } = this.#ground;
-    const stop = [join(this.#options.root, "dist/cli.js"), "stop"];
+    const stop = [join(this.#options.root, "dist/cli.cjs"), "stop"];
     // What is left when the time is over is judged below.
     await eventually(
       () => epochFilesIn(readdirSync(scope.directory)).length <= MOST_EPOCHS,

@@ -39,7 +39,7 @@ test("what is asked often is one file, without the parser that can talk and the 
 });
 
 test("so are the library and the daemon", () => {
-  for (const name of ["index.js", "broker.js"]) {
+  for (const name of ["index.js", "broker.cjs"]) {
     expect(loadedWith(join(dirname(CLI), name)).size).toBe(1);
   }
 });

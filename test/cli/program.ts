@@ -6,7 +6,7 @@ import { deferred } from "../../src/base/deferred.ts";
 import type { World } from "../support/world.ts";
 
 /** The command as it is installed. */
-export const CLI: string = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
+export const CLI: string = fileURLToPath(new URL("../../dist/cli.cjs", import.meta.url));
 
 /** Generous: machines that run many suites at once are slow. */
 const SHOWN_WITHIN_MS = 30_000;

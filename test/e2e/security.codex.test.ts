@@ -203,7 +203,7 @@ describe("a malicious workspace", { timeout: LIMIT_MS }, () => {
     };
     const run = new Program(
       process.execPath,
-      [join(installed, "cli.js"), "run", "say: hi"],
+      [join(installed, "cli.cjs"), "run", "say: hi"],
       { ...env, CODEX_BROKER_STATE_DIR: world.stateDir },
       world.workspace,
     );

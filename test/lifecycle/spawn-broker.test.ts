@@ -58,7 +58,7 @@ beforeAll(async () => {
   });
   await stop();
   const program = fileURLToPath(new URL("../fixtures/lifecycle/broker.cjs", import.meta.url));
-  copyFileSync(program, join(programs.path, "broker.js"));
+  copyFileSync(program, join(programs.path, "broker.cjs"));
   ({ spawnBroker } = (await import(pathToFileURL(bundle).href)) as typeof SpawnBroker);
 });
 afterAll(() => programs.remove());

@@ -140,6 +140,6 @@ async function start({ installed, node, world }: Place, args: readonly string[])
 /** As a shell would start it. On Windows that is a script, which only a shell can start. */
 function commandIn(installed: string, { node }: Node): [file: string, ...args: string[]] {
   return process.platform === "win32"
-    ? [node, join(installed, "node_modules/codex-broker/dist/cli.js")]
+    ? [node, join(installed, "node_modules/codex-broker/dist/cli.cjs")]
     : [join(installed, "node_modules/.bin/codex-broker")];
 }

@@ -116,7 +116,7 @@ test("what starts the program can be started", () => {
   for (const name of ["codex-broker", "codex-broker.mjs"]) {
     expect(statSync(join(PLUGIN, "bin", name)).mode & 0o111).not.toBe(0);
   }
-  for (const file of ["cli.js", "broker.js", "watchdog-thread.js", "THIRD_PARTY_LICENSES.txt"]) {
+  for (const file of ["cli.cjs", "broker.cjs", "watchdog-thread.cjs", "THIRD_PARTY_LICENSES.txt"]) {
     expect(existsSync(join(PLUGIN, "program", file))).toBe(true);
   }
 });

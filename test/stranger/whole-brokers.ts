@@ -39,7 +39,7 @@ export async function wholeBrokers(row: Row, rounds: number, root: string): Prom
     const { broker, appServer } = record;
     if (appServer === null) throw new Error("it had no app-server");
     const scope = resolveScope({ cwd: world.workspace, env: world.env });
-    const args = [`${root}/dist/broker.js`, `--scope=${scope.shortKey}`, "--epoch=1"];
+    const args = [`${root}/dist/broker.cjs`, `--scope=${scope.shortKey}`, "--epoch=1"];
     const inPlaceOfBroker = await Stranger.withPid(broker.pid, process.execPath, args);
     const inPlaceOfAppServer = await Stranger.withPid(
       appServer.pid,
@@ -54,7 +54,7 @@ export async function wholeBrokers(row: Row, rounds: number, root: string): Prom
     client.close();
     const commands = round === 0 ? COMMANDS : [DOCTOR, ...COMMANDS];
     for (const command of commands) {
-      const arguments_ = [join(root, "dist/cli.js"), ...command];
+      const arguments_ = [join(root, "dist/cli.cjs"), ...command];
       await runNode(arguments_, world.env, world.workspace);
     }
     row.rounds += 1;

@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Plugin } from "esbuild";
-import { bundlePrograms } from "../../scripts/bundle-program.mjs";
+import { build, type Plugin } from "esbuild";
+import { programSettings } from "../../scripts/bundle-settings.mjs";
+import { root } from "../../scripts/constants.mjs";
 
 export interface OtherBuild {
   readonly version: string;
@@ -18,26 +19,27 @@ export interface OtherBuild {
  */
 export async function buildOther(name: string, other: OtherBuild): Promise<string> {
   const { version, protocol, format } = other;
-  const outdir = await bundlePrograms(
-    join("other", name),
-    {
+  const outdir = join(root, "build", "other", name);
+  const settings = programSettings();
+  await build({
+    ...settings,
+    entryPoints: {
       cli: "src/cli/main.ts",
       broker: "src/broker/main.ts",
       "watchdog-thread": "src/broker/watchdog-thread.ts",
     },
-    {
-      splitting: true,
-      define: {
-        __CODEX_BROKER_VERSION__: JSON.stringify(version),
-        __CODEX_BROKER_BUILD__: JSON.stringify(name),
-      },
-      plugins: [
-        changed(/wire\/broker-protocol\.ts$/, "BROKER_PROTOCOL = 1;", protocol, String),
-        changed(/lifecycle\/state-directory\.ts$/, 'FORMAT = "v1";', format, JSON.stringify),
-      ],
+    outdir,
+    define: {
+      ...settings.define,
+      __CODEX_BROKER_VERSION__: JSON.stringify(version),
+      __CODEX_BROKER_BUILD__: JSON.stringify(name),
     },
-  );
-  return join(outdir, "cli.js");
+    plugins: [
+      changed(/wire\/broker-protocol\.ts$/, "BROKER_PROTOCOL = 1;", protocol, String),
+      changed(/lifecycle\/state-directory\.ts$/, 'FORMAT = "v1";', format, JSON.stringify),
+    ],
+  });
+  return join(outdir, "cli.cjs");
 }
 
 /** One constant of one source file has another value. */

@@ -15,7 +15,7 @@ export interface Koffi {
  */
 export function bindNative<Calls>(bind: (koffi: Koffi) => Calls): Calls | undefined {
   try {
-    return bind(createRequire(import.meta.url)("koffi") as Koffi);
+    return bind(createRequire(import.meta.filename)("koffi") as Koffi);
   } catch (error) {
     trace("info", "native.unavailable", { error: String(error) });
     return undefined;
