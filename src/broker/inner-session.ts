@@ -1,7 +1,7 @@
 import { BrokerError } from "../base/errors.ts";
 import { deferred, type Deferred } from "../base/deferred.ts";
 import { decodeFrame, type NotificationFrame, type RequestFrame } from "../wire/frame.ts";
-import type { Line } from "../wire/line.ts";
+import { bytesOf, type Line } from "../wire/line.ts";
 import {
   errorLine,
   fromRpcError,
@@ -42,7 +42,7 @@ export class InnerSession implements Peer {
   /** @throws BrokerError or RpcError, as a client gets them. */
   request(method: string, params: unknown): Promise<unknown> {
     const id = String((this.#lastRequest += 1));
-    const frame = decodeFrame(Buffer.from(requestLine(id, method, params), "latin1"));
+    const frame = decodeFrame(bytesOf(requestLine(id, method, params)));
     if (frame.kind !== "request") throw new Error(`${method} makes no request`);
     const answer = deferred<unknown>();
     this.#pending.set(id, answer);
@@ -55,7 +55,7 @@ export class InnerSession implements Peer {
   }
 
   send(line: Line): void {
-    const frame = decodeFrame(Buffer.from(line, "latin1"));
+    const frame = decodeFrame(bytesOf(line));
     if (frame.kind === "notification") return this.deliver(frame);
     // Only when everybody has been asked: whoever passes first must not have been the only one.
     if (frame.kind === "request") return queueMicrotask(() => this.#answer(frame));
@@ -77,7 +77,7 @@ export class InnerSession implements Peer {
     const result = this.#events.onQuestion(method, params);
     const nobody = { code: METHOD_NOT_FOUND, message: "nobody is here to decide" };
     const line = result === undefined ? errorLine(id, nobody) : resultLine(id, result);
-    const answer = decodeFrame(Buffer.from(line, "latin1"));
+    const answer = decodeFrame(bytesOf(line));
     if (answer.kind === "answer") this.#router.answer(this, answer);
   }
 }

@@ -4,7 +4,6 @@ import { monotonicMs } from "../base/deadline.ts";
 import { deferred } from "../base/deferred.ts";
 import { trace } from "../base/trace.ts";
 import {
-  decodeFrame,
   withId,
   type AnswerFrame,
   type NotificationFrame,
@@ -22,6 +21,7 @@ import {
 import { decliningAnswer } from "../wire/declining-answers.ts";
 import { FairWindow } from "./fair-window.ts";
 import { beginningOf } from "./line-head.ts";
+import { decodeServerLine } from "./server-line.ts";
 import { Postponed } from "./postponed.ts";
 
 /** Beyond 64 outstanding requests the app-server gains nothing, and beyond 128 it loses some. */
@@ -168,7 +168,7 @@ export class Upstream {
   }
 
   receive(line: Buffer): void {
-    const frame = decodeFrame(line);
+    const frame = decodeServerLine(line);
     switch (frame.kind) {
       case "answer":
         this.#lastAnswerAt = monotonicMs();

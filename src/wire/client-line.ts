@@ -1,7 +1,7 @@
 import { BrokerError } from "../base/errors.ts";
 import { decodeFrame, type Frame, type FrameFault } from "./frame.ts";
 import { nestingOf, objectMembers } from "./json-members.ts";
-import type { Line } from "./line.ts";
+import type { TextLine } from "./line.ts";
 import { isRecord } from "./messages.ts";
 
 /** The app-server's parser gives up at 128, and says nothing. */
@@ -12,7 +12,7 @@ const ESCAPE_LENGTH = "\\u0000".length;
  * A line of a client as a message. What is JSON to us and not to the app-server is a fault too: it
  * would drop the line without a word, and whoever waits for the answer would wait in vain.
  */
-export function decodeClientLine(bytes: Buffer): Frame | FrameFault {
+export function decodeClientLine(bytes: Buffer): Frame<TextLine> | FrameFault {
   const frame = decodeFrame(bytes);
   if (frame.kind === "fault") return frame;
   const why =
@@ -25,7 +25,7 @@ export function decodeClientLine(bytes: Buffer): Frame | FrameFault {
 /** The parser's own marks of a number and of raw text: an object that begins with one is none to it. */
 const PARSER_MARK = /\{\s*"\$serde_json::private::/;
 
-function whyUnreadable(line: Line): string | undefined {
+function whyUnreadable(line: TextLine): string | undefined {
   if (nestingOf(line) > DEEPEST_NESTING) {
     return `The message is nested deeper than ${DEEPEST_NESTING} levels.`;
   }
@@ -41,7 +41,7 @@ function whyUnreadable(line: Line): string | undefined {
 const TRACE_TEXTS = ["traceparent", "tracestate"];
 
 /** A trace context that the app-server does not understand takes the whole request along. */
-function whyNoTrace(line: Line): string | undefined {
+function whyNoTrace(line: TextLine): string | undefined {
   // A name may be written with escapes.
   if (!line.includes('"trace"') && !line.includes("\\u")) return undefined;
   const [span, second] = objectMembers(line).flatMap(([name, value]) =>
@@ -66,7 +66,7 @@ function whyNoTrace(line: Line): string | undefined {
 }
 
 /** Only an escape can write one: as bytes it would not be UTF-8. */
-function hasHalfCharacter(line: Line): boolean {
+function hasHalfCharacter(line: TextLine): boolean {
   if (!/\\u[dD][89a-fA-F]/.test(line)) return false;
   let secondHalfAt: number | undefined;
   for (const { index, 1: hex } of line.matchAll(/\\(?:u([\da-fA-F]{4})|.)/g)) {

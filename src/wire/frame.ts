@@ -1,15 +1,23 @@
 import { isAscii, isUtf8 } from "node:buffer";
 import { BrokerError } from "../base/errors.ts";
 import { objectMembers, type Span } from "./json-members.ts";
-import { asciiJson, lineOfBytes, textOf, type Line } from "./line.ts";
+import {
+  asciiJson,
+  lineOfBytes,
+  textLineOf,
+  textOf,
+  withInPlace,
+  type Line,
+  type TextLine,
+} from "./line.ts";
 import { isRecord, type RawId, type RpcErrorObject } from "./messages.ts";
 
-interface FrameLine {
+interface FrameLine<L> {
   /** As it came, so that it can go on with nothing changed but its id. */
-  readonly line: Line;
+  readonly line: L;
 }
 
-export interface RequestFrame extends FrameLine {
+export interface RequestFrame extends FrameLine<TextLine> {
   readonly kind: "request";
   readonly id: RawId;
   readonly idSpan: Span;
@@ -17,13 +25,13 @@ export interface RequestFrame extends FrameLine {
   readonly params: unknown;
 }
 
-export interface NotificationFrame extends FrameLine {
+export interface NotificationFrame<L extends Line = Line> extends FrameLine<L> {
   readonly kind: "notification";
   readonly method: string;
   readonly params: unknown;
 }
 
-export interface AnswerFrame extends FrameLine {
+export interface AnswerFrame<L extends Line = Line> extends FrameLine<L> {
   readonly kind: "answer";
   readonly id: RawId;
   readonly idSpan: Span;
@@ -31,7 +39,7 @@ export interface AnswerFrame extends FrameLine {
   readonly error: RpcErrorObject | undefined;
 }
 
-export type Frame = RequestFrame | NotificationFrame | AnswerFrame;
+export type Frame<L extends Line = Line> = RequestFrame | NotificationFrame<L> | AnswerFrame<L>;
 
 /** A line that is no message. `id` is known where the line at least named one that can be answered. */
 export interface FrameFault {
@@ -45,7 +53,7 @@ export interface FrameFault {
  * are not UTF-8 (one of them ends the app-server), text that is no JSON object, an id that is null,
  * fractional or given twice.
  */
-export function decodeFrame(bytes: Buffer): Frame | FrameFault {
+export function decodeFrame(bytes: Buffer): Frame<TextLine> | FrameFault {
   const ascii = isAscii(bytes);
   if (!ascii && !isUtf8(bytes)) return fault(null, "parseError", "The line is not valid UTF-8.");
   const line = lineOfBytes(bytes);
@@ -68,7 +76,7 @@ export function decodeFrame(bytes: Buffer): Frame | FrameFault {
 /** What a message may have once: given twice, the app-server drops the message and answers nothing. */
 const SINGLE = ["id", "method", "params", "result", "error"];
 
-function classify(line: Line, value: Record<string, unknown>): Frame | FrameFault {
+function classify(line: TextLine, value: Record<string, unknown>): Frame<TextLine> | FrameFault {
   const members = "id" in value ? objectMembers(line) : [];
   const twice = SINGLE.find((name) => members.filter(([each]) => each === name).length > 1);
   if (twice === "id") return fault(null, "invalidRequest", "The message has more than one id.");
@@ -115,8 +123,10 @@ function classify(line: Line, value: Record<string, unknown>): Frame | FrameFaul
 }
 
 /** The message with another id and every other byte as it was. */
+export function withId(frame: RequestFrame, id: RawId): TextLine;
+export function withId<L extends Line>(frame: AnswerFrame<L>, id: RawId): L;
 export function withId({ line, idSpan }: RequestFrame | AnswerFrame, id: RawId): Line {
-  return (line.slice(0, idSpan.start) + id + line.slice(idSpan.end)) as Line;
+  return withInPlace(line, idSpan, id);
 }
 
 /** The message with other params and every other byte as it was. */
@@ -124,13 +134,14 @@ export function withParams<F extends RequestFrame | NotificationFrame>(
   frame: F,
   params: unknown,
 ): F {
-  const span = objectMembers(frame.line).find(([name]) => name === "params")?.[1];
+  const text = textLineOf(frame.line);
+  const span = objectMembers(text).find(([name]) => name === "params")?.[1];
   const json = asciiJson(params);
   const line = (
     span === undefined
-      ? `${frame.line.slice(0, frame.line.lastIndexOf("}"))},"params":${json}}`
-      : frame.line.slice(0, span.start) + json + frame.line.slice(span.end)
-  ) as Line;
+      ? `${text.slice(0, text.lastIndexOf("}"))},"params":${json}}`
+      : text.slice(0, span.start) + json + text.slice(span.end)
+  ) as TextLine;
   const shift = span === undefined ? 0 : json.length - (span.end - span.start);
   if (frame.kind === "notification") return { ...frame, line, params };
   const moved = span !== undefined && frame.idSpan.start > span.start ? shift : 0;

@@ -1,5 +1,5 @@
 import type { Readable, Writable } from "node:stream";
-import type { Line } from "./line.ts";
+import type { Line, LongLine } from "./line.ts";
 import { LineSplitter } from "./line-splitter.ts";
 
 /** For what is queued when this side closes. A peer that takes nothing for so long loses it. */
@@ -7,6 +7,8 @@ const CLOSE_WITHIN_MS = 10_000;
 
 /** As much as a pipe holds: to gather more saves no write. */
 const FULL_BATCH_BYTES = 64 * 1024;
+
+const NEWLINE = Buffer.from("\n");
 
 export interface Streams {
   readonly readable: Readable;
@@ -66,6 +68,7 @@ export class LineChannel {
   send(line: Line): void {
     const { writable } = this.#streams;
     if (this.#ended || this.#closing || !writable.writable) return;
+    if (typeof line !== "string") return this.#sendLong(line);
     if (this.#batch === "") process.nextTick(() => this.#flush());
     this.#batch += `${line}\n`;
     if (this.#batch.length >= FULL_BATCH_BYTES) this.#flush();
@@ -99,6 +102,14 @@ export class LineChannel {
     this.#streams.writable.destroy();
     this.#streams.readable.destroy();
     this.#end(undefined);
+  }
+
+  #sendLong({ pieces }: LongLine): void {
+    this.#flush();
+    const { writable } = this.#streams;
+    writable.cork();
+    for (const piece of [...pieces, NEWLINE]) writable.write(piece);
+    writable.uncork();
   }
 
   #flush(): void {

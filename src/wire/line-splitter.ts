@@ -1,7 +1,7 @@
 const NEWLINE = 0x0a;
 
 /** Enough for what a message begins with: its id or its method. */
-const HEAD_BYTES = 1024;
+export const HEAD_BYTES = 1024;
 
 export interface LineSink {
   /** One line without its newline. The buffer may share memory with the chunk it came in. */

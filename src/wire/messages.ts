@@ -1,5 +1,5 @@
 import { BrokerError, isErrorKind, messageOf } from "../base/errors.ts";
-import { asciiJson, lineOf, type Line } from "./line.ts";
+import { asciiJson, lineOf, type TextLine } from "./line.ts";
 
 /** An id as it stood in its line, quotes included: `7` and `"7"` differ, and 2^53 + 1 stays exact. */
 export type RawId = string;
@@ -41,20 +41,20 @@ export class RpcError extends Error {
   }
 }
 
-export function requestLine(id: RawId, method: string, params: unknown): Line {
-  return `{"id":${id},"method":${asciiJson(method)},"params":${asciiJson(params ?? {})}}` as Line;
+export function requestLine(id: RawId, method: string, params: unknown): TextLine {
+  return `{"id":${id},"method":${asciiJson(method)},"params":${asciiJson(params ?? {})}}` as TextLine;
 }
 
-export function notificationLine(method: string, params: unknown): Line {
-  return `{"method":${asciiJson(method)},"params":${asciiJson(params ?? {})}}` as Line;
+export function notificationLine(method: string, params: unknown): TextLine {
+  return `{"method":${asciiJson(method)},"params":${asciiJson(params ?? {})}}` as TextLine;
 }
 
-export function resultLine(id: RawId, result: unknown): Line {
-  return `{"id":${id},"result":${asciiJson(result ?? null)}}` as Line;
+export function resultLine(id: RawId, result: unknown): TextLine {
+  return `{"id":${id},"result":${asciiJson(result ?? null)}}` as TextLine;
 }
 
-export function errorLine(id: RawId, error: RpcErrorObject): Line {
-  return `{"id":${id},"error":${asciiJson(error)}}` as Line;
+export function errorLine(id: RawId, error: RpcErrorObject): TextLine {
+  return `{"id":${id},"error":${asciiJson(error)}}` as TextLine;
 }
 
 /** How a failure of ours crosses the wire; `data.kind` tells it apart from the app-server's own errors. */

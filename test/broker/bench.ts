@@ -6,6 +6,7 @@ import type { UnqueueParams } from "../../src/wire/broker-protocol.ts";
 import type { RequestFrame } from "../../src/wire/frame.ts";
 import { resultLine } from "../../src/wire/messages.ts";
 import { linkedEnds } from "../wire/duplex.ts";
+import { textLineOf } from "../../src/wire/line.ts";
 
 export interface Message {
   readonly id?: number | string | null;
@@ -62,7 +63,9 @@ export class Bench {
   /** @param how whether the app-server takes anything yet */
   constructor({ started } = { started: true }) {
     if (!started) return;
-    this.router.upstream.open((line) => this.upstream.push(JSON.parse(line) as Message));
+    this.router.upstream.open((line) =>
+      this.upstream.push(JSON.parse(textLineOf(line)) as Message),
+    );
   }
 
   /** A client that has said who it is, and is joined as the broker does it. */

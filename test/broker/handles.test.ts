@@ -8,6 +8,7 @@ import {
 } from "../../src/app-server/generated/methods.ts";
 import { OpenHandles, ownerOfHandle, withUpstreamHandles } from "../../src/broker/handles.ts";
 import { notificationFrame, recordingPeer, requestFrame } from "./recording-peer.ts";
+import { textLineOf } from "../../src/wire/line.ts";
 
 const one = recordingPeer(1);
 const other = recordingPeer(12);
@@ -46,7 +47,7 @@ describe.each(notifications)("the handle of %s", (method, { handles: [handle = "
     const owner = ownerOfHandle(notificationFrame(method, { [handle]: "s12-w", a: 1 }));
     expect(owner?.session).toBe(12);
     expect(owner?.frame.params).toEqual({ [handle]: "w", a: 1 });
-    expect(JSON.parse(owner?.frame.line ?? "")).toEqual({
+    expect(JSON.parse(textLineOf(owner!.frame.line))).toEqual({
       method,
       params: { [handle]: "w", a: 1 },
     });

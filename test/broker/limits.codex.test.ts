@@ -108,7 +108,8 @@ describe("F99: an answer of Codex that is too long for one message", () => {
     expect(refused.error?.message).toContain("answer to fs/readFile has more than");
     expect(refused.error?.data?.["hint"]).toContain("Ask for less at once");
     await truncate(path, 8 * MIB);
-    expect((await session.ask("fs/readFile", { path })).error).toBeUndefined();
+    const { result } = await session.ask("fs/readFile", { path });
+    expect(result?.["dataBase64"]).toBe(Buffer.alloc(8 * MIB).toString("base64"));
     world.model.release("gate");
     const done = await other.nextOf("turn/completed");
     expect(done.params?.["turn"]).toMatchObject({ status: "completed" });

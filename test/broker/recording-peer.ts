@@ -1,5 +1,6 @@
 import type { Peer } from "../../src/broker/peer.ts";
 import { decodeFrame, type NotificationFrame, type RequestFrame } from "../../src/wire/frame.ts";
+import { textLineOf } from "../../src/wire/line.ts";
 
 /** A session as the parts of the router see it, that takes down what it is told. */
 export interface RecordingPeer extends Peer {
@@ -13,8 +14,8 @@ export function recordingPeer(id: number): RecordingPeer {
     id,
     experimentalApi: true,
     lines,
-    deliver: (frame) => void lines.push(frame.line),
-    send: (line) => void lines.push(line),
+    deliver: (frame) => void lines.push(textLineOf(frame.line)),
+    send: (line) => void lines.push(textLineOf(line)),
   };
 }
 

@@ -10,6 +10,7 @@ import {
   requestFrame,
   type RecordingPeer,
 } from "./recording-peer.ts";
+import { textLineOf } from "../../src/wire/line.ts";
 
 const APPROVAL = "item/commandExecution/requestApproval";
 const KINDS = [...Object.keys(serverRequests), "item/newThing/requestApproval"];
@@ -29,7 +30,10 @@ interface Setting {
 
 function setting(): Setting {
   const answers: unknown[] = [];
-  const questions = new ServerRequests((line) => answers.push(JSON.parse(line)), ANSWER_WITHIN_MS);
+  const questions = new ServerRequests(
+    (line) => answers.push(JSON.parse(textLineOf(line))),
+    ANSWER_WITHIN_MS,
+  );
   return { questions, answers, owner: recordingPeer(1), other: recordingPeer(2) };
 }
 
@@ -271,7 +275,7 @@ describe("serverRequest/resolved", () => {
       [1, { threadId: "t", requestId: 1 }],
       [2, { threadId: "t", requestId: 2 }],
     ]);
-    expect(JSON.parse(told[0]?.frame.line ?? "")).toEqual({
+    expect(JSON.parse(textLineOf(told[0]!.frame.line))).toEqual({
       method: "serverRequest/resolved",
       params: { threadId: "t", requestId: 1 },
     });

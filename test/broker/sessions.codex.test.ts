@@ -35,6 +35,10 @@ function turn(threadId: string, text: string): object {
   return { threadId, input: [{ type: "text", text }] };
 }
 
+function textOfItem(item: unknown): string {
+  return isRecord(item) && typeof item["text"] === "string" ? item["text"] : "";
+}
+
 const threadOf = ({ params }: Message): unknown => params?.["threadId"];
 
 describe("a client that knows nothing of brokers", () => {
@@ -103,6 +107,25 @@ describe("several sessions", () => {
     await eventually(() => idsOf(one).length >= 4 && idsOf(other).length >= 2, "all answers");
     expect(idsOf(one)).toEqual(['"7"', "1", "7", "9007199254740993"].toSorted());
     expect(idsOf(other)).toEqual(["1", "9007199254740993"]);
+  });
+
+  test("F49: an item of half a megabyte reaches everyone who hears its thread, whatever its characters", async () => {
+    await using at = await setting();
+    await using owner = await RawSession.initialized(at.endpoint);
+    await using other = await RawSession.initialized(at.endpoint);
+    const threadId = await startThread(owner);
+    await owner.ask("turn/start", turn(threadId, "say: first"));
+    await owner.nextOf("turn/completed");
+    await other.ask("thread/resume", { threadId });
+    const text = "漢😀 ".repeat(64 * 1_024);
+    await owner.ask("turn/start", turn(threadId, `say: ${text}`));
+    for (const session of [owner, other]) {
+      const { params } = await session.next(
+        ({ method, params }) =>
+          method === "item/completed" && textOfItem(params?.["item"]).length > 1_000,
+      );
+      expect(textOfItem(params?.["item"]).trim()).toBe(text.trim());
+    }
   });
 
   test("a second session that resumes a thread joins it, and leaving ends nothing for the first", async () => {

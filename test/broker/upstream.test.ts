@@ -8,6 +8,7 @@ import { decodeFrame, type RequestFrame } from "../../src/wire/frame.ts";
 import { RpcError } from "../../src/wire/messages.ts";
 import { useFakeClock } from "../support/fake-clock.ts";
 import { requestFrame } from "./recording-peer.ts";
+import { textLineOf } from "../../src/wire/line.ts";
 
 const WINDOW = 64;
 
@@ -36,8 +37,9 @@ class Setting {
 
   open(): void {
     this.upstream.open((line) => {
-      this.lines.push(line);
-      this.sent.push(JSON.parse(line) as (typeof this.sent)[number]);
+      const text = textLineOf(line);
+      this.lines.push(text);
+      this.sent.push(JSON.parse(text) as (typeof this.sent)[number]);
     });
   }
 

@@ -12,6 +12,7 @@ import {
 } from "../../src/wire/frame.ts";
 import { asciiJson, lineOf, textOf } from "../../src/wire/line.ts";
 import { member, objectText, space, stringText, valueText, type Member } from "./json-text.ts";
+import { textLineOf } from "../../src/wire/line.ts";
 
 const decode = (text: string): Frame | FrameFault => decodeFrame(Buffer.from(text));
 
@@ -254,6 +255,6 @@ describe("a message with other params", () => {
 
   test("gets them where it had none", () => {
     const changed = withParams(decode('{"method":"m" } ') as NotificationFrame, { a: 1 });
-    expect(JSON.parse(changed.line)).toEqual({ method: "m", params: { a: 1 } });
+    expect(JSON.parse(textLineOf(changed.line))).toEqual({ method: "m", params: { a: 1 } });
   });
 });

@@ -10,7 +10,7 @@ import { LineChannel, type Streams } from "../../src/wire/line-channel.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 import { linkedEnds } from "./duplex.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
-import { lineOf } from "../../src/wire/line.ts";
+import { lineOf, longLine } from "../../src/wire/line.ts";
 
 guardAgainstLeaks();
 
@@ -62,6 +62,16 @@ describe("lines", () => {
     channel.send(lineOf("y"));
     await pause(1);
     expect(writes).toEqual([200, 2]);
+  });
+
+  test("that are long keep their place among others, and are written as they are", async () => {
+    const { near, sent } = linkedEnds();
+    const { channel } = listenTo({ readable: near, writable: near });
+    channel.send(lineOf("before"));
+    channel.send(longLine(Buffer.from("long "), Buffer.from("漢")));
+    channel.send(lineOf("after"));
+    await pause(1);
+    expect(sent).toEqual(["before", "long 漢", "after"]);
   });
 
   test("that are more than a pipe holds do not wait for one another", async () => {
