@@ -15,7 +15,7 @@ import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import { builtins } from "./builtins.mjs";
 import { bundlePrograms } from "./bundle-program.mjs";
-import { bundleSettings, programSettings } from "./bundle-settings.mjs";
+import { bundleSettings, commandLine, programSettings } from "./bundle-settings.mjs";
 import { root } from "./constants.mjs";
 
 const shebang = "#!/usr/bin/env node";
@@ -33,11 +33,25 @@ const withRequire = {
   js: 'const require = process.getBuiltinModule("node:module").createRequire(import.meta.url);',
 };
 
+/**
+ * Leaves the program of all commands out of the quick ones, to be loaded from a file of its own.
+ * @type {import("esbuild").Plugin}
+ */
+const wholeApart = {
+  name: "whole-apart",
+  setup({ onResolve }) {
+    onResolve({ filter: /\/whole\.ts$/ }, ({ path }) => ({
+      path: path.replace(/\.ts$/, ".js"),
+      external: true,
+    }));
+  },
+};
+
 const programs = [
   {
     ...programSettings(),
-    entryPoints: { cli: "src/cli/main.ts" },
-    plugins: [builtins, apart("./whole.ts", "./whole.js")],
+    entryPoints: commandLine,
+    plugins: [builtins, wholeApart],
   },
   { ...programSettings(), entryPoints: { broker: "src/broker/main.ts" } },
   { ...programSettings(), entryPoints: { "watchdog-thread": "src/broker/watchdog-thread.ts" } },
@@ -78,23 +92,6 @@ async function manPage() {
   const { manPageOf } = await import(pathToFileURL(join(outdir, "man-page.js")).href);
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   return manPageOf(version);
-}
-
-/**
- * Leaves a module out, to be loaded from a file of its own.
- * @param {string} specifier
- * @param {string} file
- * @returns {import("esbuild").Plugin}
- */
-function apart(specifier, file) {
-  return {
-    name: "apart",
-    setup({ onResolve }) {
-      onResolve({ filter: /./ }, ({ path }) =>
-        path === specifier ? { path: file, external: true } : undefined,
-      );
-    },
-  };
 }
 
 /**
@@ -143,7 +140,7 @@ function replaceIfChanged(path, contents, mode = 0o644) {
  * @param {Set<string>} written
  */
 function removeStale(outdir, written) {
-  for (const folder of [outdir, join(outdir, "chunks")]) {
+  for (const folder of [outdir, join(outdir, "chunks"), join(outdir, "quick")]) {
     if (!existsSync(folder)) continue;
     for (const name of readdirSync(folder)) {
       const path = join(folder, name);

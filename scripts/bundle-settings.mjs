@@ -17,6 +17,15 @@ export function bundleSettings() {
   };
 }
 
+/** The command line: what is asked often is a program of its own, and the first one tells which is meant. */
+export const commandLine = {
+  cli: "src/cli/main.ts",
+  "quick/call": "src/cli/quick/call.ts",
+  "quick/ensure": "src/cli/quick/ensure.ts",
+  "quick/env": "src/cli/quick/env.ts",
+  "quick/status": "src/cli/quick/status.ts",
+};
+
 /**
  * What is started often is one file, because each more costs a start about a millisecond, and CommonJS:
  * Node's loader of modules takes some 8 ms and 2 MiB before the first line.

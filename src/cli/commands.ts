@@ -246,8 +246,8 @@ export const commands = [
     ],
     load: () => import("./commands/transfer.ts"),
   }),
-  quick.ensure,
-  quick.status,
+  command({ ...quick.ensure, load: () => import("./commands/ensure.ts") }),
+  command({ ...quick.status, load: () => import("./commands/status.ts") }),
   command({
     name: "stop",
     summary: "ask the broker to end",
@@ -294,7 +294,7 @@ export const commands = [
     examples: [{ line: "codex-broker rotate", does: "without cutting a turn" }],
     load: () => import("./commands/rotate.ts"),
   }),
-  quick.env,
+  command({ ...quick.env, load: () => import("./commands/env.ts") }),
   command({
     name: "doctor",
     summary: "look for what is wrong, say what to do, and with --fix do what is safe",
@@ -322,7 +322,7 @@ export const commands = [
     ],
     load: () => import("./commands/logs.ts"),
   }),
-  quick.call,
+  command({ ...quick.call, load: () => import("./commands/call.ts") }),
   command({
     name: "proxy",
     summary: "be a codex app-server on stdio, with the shared broker behind it",

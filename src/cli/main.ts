@@ -1,12 +1,9 @@
-import type { Command } from "./command.ts";
-import { Given } from "./line/given.ts";
-import { readPlainly } from "./line/read-plainly.ts";
-import { execute, perform } from "./perform.ts";
-import { quick } from "./quick-commands.ts";
+import { createRequire } from "node:module";
 
-const argv = process.argv.slice(2);
-const [name, ...rest] = argv;
-const command: Command | undefined = Object.values(quick).find((each) => each.name === name);
-const args = command === undefined ? undefined : readPlainly(command, rest);
-if (command === undefined || args === undefined) void import("./whole.ts");
-else void perform(() => execute(command, new Given(command.name, args)), argv);
+/** Each is a program of its own, in a file of its own. */
+const QUICK = new Set(["ensure", "status", "call", "env"]);
+
+const [name = ""] = process.argv.slice(2);
+// `import` of these would start Node's loader of modules, which takes longer than some of them.
+if (QUICK.has(name)) createRequire(import.meta.filename)(`./quick/${name}.cjs`);
+else void import("./whole.ts");

@@ -1,4 +1,4 @@
-import { command } from "./command.ts";
+import type { CommandSpec } from "./line/option-spec.ts";
 import { jsonOption, scopeOptions, sharingOptions, startOptions } from "./options.ts";
 
 export const ensureOptions = { ...scopeOptions, ...startOptions, ...jsonOption } as const;
@@ -14,11 +14,11 @@ export const callOptions = {
 export const envOptions = { ...scopeOptions, ...startOptions, ...jsonOption } as const;
 
 /**
- * What scripts and hooks ask often, and is answered at once: to load them is most of what they cost, so
- * the program that npm links has these and nothing else in it.
+ * What scripts and hooks ask often, and is answered at once: to load it is most of what it costs, so each
+ * is a program of its own.
  */
 export const quick = {
-  ensure: command({
+  ensure: {
     name: "ensure",
     summary: "make sure that a healthy broker is there",
     operands: [],
@@ -27,9 +27,8 @@ export const quick = {
       { line: "codex-broker ensure", does: "start one unless there is one" },
       { line: "codex-broker ensure --json | jq -r .endpoint", does: "where it listens" },
     ],
-    load: () => import("./commands/ensure.ts"),
-  }),
-  status: command({
+  },
+  status: {
     name: "status",
     summary: "show the workspace's broker, its sessions and its turns",
     about: "Shows the workspace's broker as it reports itself. Never starts one.",
@@ -39,9 +38,8 @@ export const quick = {
       { line: "codex-broker status", does: "look" },
       { line: "codex-broker status --json | jq .turns", does: "what is running" },
     ],
-    load: () => import("./commands/status.ts"),
-  }),
-  call: command({
+  },
+  call: {
     name: "call",
     summary: "send one request to the app-server and print the result",
     operands: [
@@ -61,9 +59,8 @@ export const quick = {
         does: "needs the experimental API",
       },
     ],
-    load: () => import("./commands/call.ts"),
-  }),
-  env: command({
+  },
+  env: {
     name: "env",
     summary: "print what to export so that other programs find the broker",
     about:
@@ -72,6 +69,5 @@ export const quick = {
     operands: [],
     options: envOptions,
     examples: [{ line: 'eval "$(codex-broker env)"', does: "for the published Codex plugin" }],
-    load: () => import("./commands/env.ts"),
-  }),
-} as const;
+  },
+} as const satisfies Readonly<Record<string, CommandSpec>>;

@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, test } from "vitest";
+import { quick } from "../../src/cli/quick-commands.ts";
 import { CLI } from "./program.ts";
 
 /** The files that are loaded before the first line of this one runs. */
@@ -26,16 +27,33 @@ const COMMANDER = "commander.unknownOption";
 
 const WHOLE = join(dirname(CLI), "whole.js");
 
-test("what is asked often is one file, without the parser that can talk and the daemon's parts", () => {
-  const files = loadedWith(CLI);
-  expect([...files]).toEqual([CLI]);
-  for (const name of ["status", "ensure", "env", "call"]) {
+test("the program that is linked tells which one is meant, and has nothing else in it", () => {
+  expect([...loadedWith(CLI)]).toEqual([CLI]);
+  expect(statSync(CLI).size).toBeLessThan(4_096);
+});
+
+test.each(Object.keys(quick))(
+  "%s is one file, without the parser that can talk and the daemon's parts",
+  (name) => {
+    const file = join(dirname(CLI), "quick", `${name}.cjs`);
+    const files = loadedWith(file);
+    expect([...files]).toEqual([file]);
     expect(has(files, `src/cli/commands/${name}.ts`)).toBe(true);
-  }
-  expect(has(files, COMMANDER)).toBe(false);
-  expect(has(files, "pino")).toBe(false);
-  expect(has(files, 'from "node:child_process"')).toBe(false);
-  expect(has(files, 'getBuiltinModule("node:child_process")')).toBe(false);
+    expect(has(files, COMMANDER)).toBe(false);
+    expect(has(files, 'from "node:child_process"')).toBe(false);
+    expect(has(files, 'getBuiltinModule("node:child_process")')).toBe(false);
+  },
+);
+
+test("every program of a quick command is started by its name", () => {
+  const programs = readdirSync(join(dirname(CLI), "quick"));
+  expect(programs.toSorted()).toEqual(
+    Object.keys(quick)
+      .map((name) => `${name}.cjs`)
+      .toSorted(),
+  );
+  const linked = readFileSync(CLI, "utf8");
+  for (const name of Object.keys(quick)) expect(linked).toContain(`"${name}"`);
 });
 
 test("so are the library and the daemon", () => {

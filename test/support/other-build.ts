@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { build, type Plugin } from "esbuild";
-import { programSettings } from "../../scripts/bundle-settings.mjs";
+import { commandLine, programSettings } from "../../scripts/bundle-settings.mjs";
 import { root } from "../../scripts/constants.mjs";
 
 export interface OtherBuild {
@@ -24,7 +24,7 @@ export async function buildOther(name: string, other: OtherBuild): Promise<strin
   await build({
     ...settings,
     entryPoints: {
-      cli: "src/cli/main.ts",
+      ...commandLine,
       broker: "src/broker/main.ts",
       "watchdog-thread": "src/broker/watchdog-thread.ts",
     },
