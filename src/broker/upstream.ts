@@ -47,19 +47,6 @@ export interface UpstreamEvents {
 
 export type Outcome = AnswerFrame | BrokerError;
 
-/** A request on its way to the app-server, or waiting for a place. */
-interface Pending {
-  readonly owner: object;
-  readonly method: string;
-  readonly limitMs: number;
-  readonly line: (id: RawId) => Line;
-  readonly settle: (outcome: Outcome) => void;
-  sentAt: number;
-  inWindow: boolean;
-  /** How often the app-server has refused it for want of room. */
-  refusals: number;
-}
-
 export interface UpstreamRequest {
   readonly owner: object;
   readonly method: string;
@@ -67,6 +54,31 @@ export interface UpstreamRequest {
   readonly limitMs: number;
   /** Goes past everyone who waits, once the app-server takes anything at all. */
   readonly urgent?: boolean;
+}
+
+/** A request on its way to the app-server, or waiting for a place. */
+class Pending {
+  readonly owner: object;
+  readonly method: string;
+  readonly limitMs: number;
+  readonly line: (id: RawId) => Line;
+  readonly settle: (outcome: Outcome) => void;
+  sentAt = 0;
+  inWindow = false;
+  /** How often the app-server has refused it for want of room. */
+  refusals = 0;
+
+  constructor(
+    { owner, method, limitMs }: UpstreamRequest,
+    line: (id: RawId) => Line,
+    settle: (outcome: Outcome) => void,
+  ) {
+    this.owner = owner;
+    this.method = method;
+    this.limitMs = limitMs;
+    this.line = line;
+    this.settle = settle;
+  }
 }
 
 /** The connection to the app-server: whose request is whose, how many at once, and until when. */
@@ -112,17 +124,7 @@ export class Upstream {
 
   /** A client's request, every byte as it came but the id. */
   forward(request: UpstreamRequest, frame: RequestFrame, settle: (outcome: Outcome) => void): void {
-    this.#admit(
-      {
-        ...request,
-        line: (id) => withId(frame, id),
-        settle,
-        sentAt: 0,
-        inWindow: false,
-        refusals: 0,
-      },
-      request.urgent,
-    );
+    this.#admit(new Pending(request, (id) => withId(frame, id), settle), request.urgent);
   }
 
   /**
@@ -131,23 +133,13 @@ export class Upstream {
    */
   async request(method: string, params: unknown, limitMs: number): Promise<unknown> {
     const answer = deferred<unknown>();
-    this.#admit(
-      {
-        owner: this,
-        method,
-        limitMs,
-        line: (id) => requestLine(id, method, params),
-        settle: (outcome) => {
-          if (BrokerError.is(outcome)) answer.reject(outcome);
-          else if (outcome.error === undefined) answer.resolve(outcome.result);
-          else answer.reject(fromRpcError(outcome.error));
-        },
-        sentAt: 0,
-        inWindow: false,
-        refusals: 0,
-      },
-      true,
-    );
+    const settle = (outcome: Outcome): void => {
+      if (BrokerError.is(outcome)) answer.reject(outcome);
+      else if (outcome.error === undefined) answer.resolve(outcome.result);
+      else answer.reject(fromRpcError(outcome.error));
+    };
+    const line = (id: RawId): Line => requestLine(id, method, params);
+    this.#admit(new Pending({ owner: this, method, limitMs }, line, settle), true);
     return await answer.promise;
   }
 
