@@ -81,8 +81,8 @@ export function openMethods({ start, threads, serverRequests, notify, originator
     "thread/loaded/list": {
       run: (params, reply) => {
         const limit = typeof params["limit"] === "number" ? params["limit"] : Infinity;
-        const { ids } = threads;
-        reply({ data: ids.slice(0, limit), nextCursor: ids.length > limit ? String(limit) : null });
+        const nextCursor = threads.size > limit ? String(limit) : null;
+        reply({ data: threads.first(limit), nextCursor });
       },
     },
     "thread/turns/list": {
@@ -133,7 +133,7 @@ export function openMethods({ start, threads, serverRequests, notify, originator
             { name: "app.requests.in_flight", value: 1 },
             { name: "app.requests.queued", value: 0 },
             { name: "app.server_requests.pending", value: serverRequests.pending },
-            { name: "core.threads.live", value: threads.ids.length },
+            { name: "core.threads.live", value: threads.size },
             { name: "core.turns.active", value: threads.activeTurns },
           ],
         });

@@ -30,8 +30,18 @@ export class Threads {
     this.store = store;
   }
 
-  get ids() {
-    return [...this.#loaded.keys()];
+  get size() {
+    return this.#loaded.size;
+  }
+
+  /** Whoever asks for one of ten thousand does not wait for the others, as with the real one. @param {number} limit */
+  first(limit) {
+    const ids = [];
+    for (const id of this.#loaded.keys()) {
+      if (ids.length >= limit) break;
+      ids.push(id);
+    }
+    return ids;
   }
 
   get activeTurns() {
