@@ -69,7 +69,7 @@ export class LineChannel {
     const { writable } = this.#streams;
     if (this.#ended || this.#closing || !writable.writable) return;
     if (typeof line !== "string") return this.#sendLong(line);
-    if (this.#batch === "") process.nextTick(() => this.#flush());
+    if (this.#batch === "") setImmediate(() => this.#flush());
     this.#batch += `${line}\n`;
     if (this.#batch.length >= FULL_BATCH_BYTES) this.#flush();
   }
