@@ -3,11 +3,9 @@ import { BrokerError } from "../base/errors.ts";
 import type { BrokerCapacity } from "../lifecycle/start-protocol.ts";
 import type { Draining, TurnStatusEntry } from "../wire/broker-protocol.ts";
 import type { RequestFrame } from "../wire/frame.ts";
-import { TURN_STARTERS } from "../wire/turn-starters.ts";
+import { THREAD_OPENERS, TURN_STARTERS } from "../wire/method-kinds.ts";
 import { threadParam } from "./frame-facts.ts";
 
-/** Their answer names a thread that the session hears from then on. */
-const THREAD_OPENERS = new Set(["thread/start", "thread/resume", "thread/fork"]);
 /** Begin work, or take a thread up: what a broker that is about to end must leave to its successor. */
 const WORK_STARTERS = new Set([...TURN_STARTERS, ...THREAD_OPENERS]);
 

@@ -2,6 +2,7 @@ import { limitMsOf } from "../app-server/method-table.ts";
 import { BrokerError } from "../base/errors.ts";
 import { withId, withParams, type AnswerFrame, type RequestFrame } from "../wire/frame.ts";
 import { isRecord } from "../wire/messages.ts";
+import { NEED_CWD } from "../wire/method-kinds.ts";
 import { opensThread, startsTurn } from "./admission.ts";
 import { askQuietly, type Ask } from "./ask.ts";
 import { threadInResult, threadParam } from "./frame-facts.ts";
@@ -12,8 +13,6 @@ import type { Outcome, Upstream } from "./upstream.ts";
 import { isHeldElsewhere, WriterPatience, WriterWaits, type WriterLookUp } from "./writer-waits.ts";
 
 const RELEASE_LIMIT_MS = 5_000;
-/** Run in a directory that defaults to the app-server's own, which is no one's workspace. */
-const NEED_CWD = new Set(["thread/start", "command/exec", "process/spawn"]);
 
 export interface ForwardingOptions {
   readonly workspace: string;

@@ -1,15 +1,15 @@
 import type { NotificationFrame } from "../wire/frame.ts";
 import { isRecord } from "../wire/messages.ts";
+import { GREETINGS } from "../wire/method-kinds.ts";
 
 const MAX_GREETINGS = 10;
-const METHODS = new Set(["configWarning", "remoteControl/status/changed"]);
 
 /** What the app-server said once at its start and would say to each new connection. */
 export class Greetings {
   readonly #latest = new Map<string, NotificationFrame>();
 
   note(frame: NotificationFrame): void {
-    if (!METHODS.has(frame.method)) return;
+    if (!GREETINGS.has(frame.method)) return;
     const summary = isRecord(frame.params) ? frame.params["summary"] : undefined;
     this.#latest.set(`${frame.method} ${String(summary)}`, frame);
     const [oldest] = this.#latest.keys();

@@ -11,13 +11,13 @@ import { isRecord } from "../wire/messages.ts";
 import type { Inbox, NotificationListener, QuestionHandler } from "./inbox.ts";
 import type { Policy } from "../wire/policy.ts";
 import type { OpenWork } from "./open-work.ts";
+import { THREAD_OPENERS } from "../wire/method-kinds.ts";
 import type { JoinOptions, ReviewOptions, TurnOptions } from "./turn-options.ts";
 import { TurnRun } from "./turn.ts";
 
 /** Every request with a known shape: Codex's own, and the broker's. */
 export interface KnownRequests extends ClientRequests, BrokerRequests {}
 
-const SUBSCRIBING = new Set(["thread/start", "thread/resume", "thread/fork"]);
 const RESUME_LIMIT_MS = 10_000;
 
 /** An open connection whose broker's app-server has answered. */
@@ -315,7 +315,7 @@ export class BrokerClient {
     if (method === "thread/unsubscribe" && isRecord(params)) {
       this.#homes.delete(String(params["threadId"]));
     }
-    const thread = SUBSCRIBING.has(method) && isRecord(result) ? result["thread"] : undefined;
+    const thread = THREAD_OPENERS.has(method) && isRecord(result) ? result["thread"] : undefined;
     if (isRecord(thread)) this.#homes.set(String(thread["id"]), target);
   }
 

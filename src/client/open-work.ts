@@ -1,5 +1,5 @@
 import { isRecord } from "../wire/messages.ts";
-import { TURN_STARTERS } from "../wire/turn-starters.ts";
+import { TURN_STARTERS } from "../wire/method-kinds.ts";
 
 /**
  * What is still to come over one connection: answers, and the ends of turns. A connection that is

@@ -19,6 +19,7 @@ import { isRecord } from "../../wire/messages.ts";
 import { openHealthy } from "../open.ts";
 import { BrokerSession } from "./broker-session.ts";
 import { isRefusal, refusedForDraining, threadIn } from "./frame-facts.ts";
+import { GREETINGS, NEED_CWD } from "../../wire/method-kinds.ts";
 import { endOfLostTurn } from "./lost-turn.ts";
 import { ProxiedQuestions } from "./questions.ts";
 import { StdioProgram } from "./stdio-program.ts";
@@ -26,11 +27,6 @@ import { ThreadHomes } from "./thread-homes.ts";
 
 const DEFAULT_START_TIMEOUT_MS = 60_000;
 const LOOK_UP_LIMIT_MS = 10_000;
-/** Run in a directory that, unless it is named, is the app-server's own. */
-const NEED_CWD = new Set(["thread/start", "command/exec", "process/spawn"]);
-
-/** Said to each new connection: the program has heard it before. */
-const GREETINGS = new Set(["configWarning", "remoteControl/status/changed"]);
 
 export interface ProxyOptions {
   readonly scope: Scope;

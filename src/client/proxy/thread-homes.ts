@@ -3,13 +3,12 @@ import { Deadline } from "../../base/deadline.ts";
 import type { AnswerFrame, RequestFrame } from "../../wire/frame.ts";
 import { isRecord } from "../../wire/messages.ts";
 import type { BrokerSession } from "./broker-session.ts";
+import { THREAD_OPENERS } from "../../wire/method-kinds.ts";
 import { threadIn } from "./frame-facts.ts";
 
 /** The writer of a thread is let go of about a second after its broker began to drain. */
 const RESUME_LIMIT_MS = 10_000;
 
-/** Their answer names a thread that the program hears from then on. */
-const SUBSCRIBERS = new Set(["thread/start", "thread/resume", "thread/fork"]);
 /** After these the program does not hear the thread any more. */
 const LEAVERS = new Set(["thread/unsubscribe", "thread/archive", "thread/delete"]);
 
@@ -42,7 +41,7 @@ export class ThreadHomes {
   answered({ method, params }: RequestFrame, { result }: AnswerFrame, at: BrokerSession): void {
     const asked = threadIn(params);
     if (asked !== undefined && LEAVERS.has(method)) this.forget(asked);
-    const thread = SUBSCRIBERS.has(method) && isRecord(result) ? result["thread"] : undefined;
+    const thread = THREAD_OPENERS.has(method) && isRecord(result) ? result["thread"] : undefined;
     if (!isRecord(thread)) return;
     const threadId = String(thread["id"]);
     this.#homes.set(threadId, at);
