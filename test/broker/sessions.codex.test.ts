@@ -117,14 +117,14 @@ describe("several sessions", () => {
     await owner.ask("turn/start", turn(threadId, "say: first"));
     await owner.nextOf("turn/completed");
     await other.ask("thread/resume", { threadId });
-    const text = "漢😀 ".repeat(64 * 1_024);
+    const text = "漢😀".repeat(64 * 1_024);
     await owner.ask("turn/start", turn(threadId, `say: ${text}`));
     for (const session of [owner, other]) {
       const { params } = await session.next(
         ({ method, params }) =>
           method === "item/completed" && textOfItem(params?.["item"]).length > 1_000,
       );
-      expect(textOfItem(params?.["item"]).trim()).toBe(text.trim());
+      expect(textOfItem(params?.["item"])).toBe(text);
     }
   });
 
