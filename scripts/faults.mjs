@@ -2,13 +2,14 @@
 // brings the faults about.
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { bundlePrograms } from "./bundle-program.mjs";
+import { bundlePrograms, bundleStandIns } from "./bundle-program.mjs";
 import { root } from "./constants.mjs";
 
 const outdir = await bundlePrograms("faults", {
   main: "test/faults/main.ts",
   client: "test/faults/client-program.ts",
-  // Named so that a client in this directory finds it instead of the one in dist.
+});
+await bundleStandIns("faults", {
   broker: "test/faults/broker-program.ts",
   "watchdog-thread": "src/broker/watchdog-thread.ts",
 });

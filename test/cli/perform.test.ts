@@ -1,10 +1,13 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { build, stop } from "esbuild";
 import { expect, test } from "vitest";
 import { EXIT } from "../../src/base/errors.ts";
+import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
+
+guardAgainstLeaks();
 
 const PERFORM = fileURLToPath(new URL("../../src/cli/perform.ts", import.meta.url));
 
@@ -22,6 +25,7 @@ test("a command that waits for what nothing is left to bring says so, and is no 
     platform: "node",
     logLevel: "error",
   });
+  await stop();
   const plain = spawnSync(process.execPath, [program], { encoding: "utf8" });
   expect(plain.status).toBe(EXIT.turnFailed);
   expect(plain.stderr).toContain("what it waits for cannot come");

@@ -4,7 +4,7 @@ import { BYSTANDER_VARIABLE } from "./plan.ts";
 
 if (process.env[BYSTANDER_VARIABLE] === undefined) {
   installFailPoint("broker");
-  await import("../../src/broker/main.ts");
+  void import("../../src/broker/main.ts");
 } else {
   setInterval(() => {}, 1e6);
 }

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { build, type Plugin } from "esbuild";
-import { commandLine, programSettings } from "../../scripts/bundle-settings.mjs";
-import { root } from "../../scripts/constants.mjs";
+import type { Plugin } from "esbuild";
+import { bundleStandIns } from "../../scripts/bundle-program.mjs";
+import { commandLine } from "../../scripts/bundle-settings.mjs";
 
 export interface OtherBuild {
   readonly version: string;
@@ -19,26 +19,24 @@ export interface OtherBuild {
  */
 export async function buildOther(name: string, other: OtherBuild): Promise<string> {
   const { version, protocol, format } = other;
-  const outdir = join(root, "build", "other", name);
-  const settings = programSettings();
-  await build({
-    ...settings,
-    entryPoints: {
+  const outdir = await bundleStandIns(
+    join("other", name),
+    {
       ...commandLine,
       broker: "src/broker/main.ts",
       "watchdog-thread": "src/broker/watchdog-thread.ts",
     },
-    outdir,
-    define: {
-      ...settings.define,
-      __CODEX_BROKER_VERSION__: JSON.stringify(version),
-      __CODEX_BROKER_BUILD__: JSON.stringify(name),
+    {
+      define: {
+        __CODEX_BROKER_VERSION__: JSON.stringify(version),
+        __CODEX_BROKER_BUILD__: JSON.stringify(name),
+      },
+      plugins: [
+        changed(/wire\/broker-protocol\.ts$/, "BROKER_PROTOCOL = 1;", protocol, String),
+        changed(/lifecycle\/state-directory\.ts$/, 'FORMAT = "v1";', format, JSON.stringify),
+      ],
     },
-    plugins: [
-      changed(/wire\/broker-protocol\.ts$/, "BROKER_PROTOCOL = 1;", protocol, String),
-      changed(/lifecycle\/state-directory\.ts$/, 'FORMAT = "v1";', format, JSON.stringify),
-    ],
-  });
+  );
   return join(outdir, "cli.cjs");
 }
 
