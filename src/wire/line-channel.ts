@@ -1,6 +1,7 @@
 import type { Readable, Writable } from "node:stream";
-import type { Line, LongLine } from "./line.ts";
+import type { Line, LongLine, TextLine } from "./line.ts";
 import { LineSplitter } from "./line-splitter.ts";
+import { atTurnEnd } from "./turn-end.ts";
 
 /** For what is queued when this side closes. A peer that takes nothing for so long loses it. */
 const CLOSE_WITHIN_MS = 10_000;
@@ -31,6 +32,7 @@ export class LineChannel {
   #destroyed = false;
   /** What was sent in this turn of the event loop and has not been written, a character for each byte. */
   #batch = "";
+  readonly #flushBatch = (): void => this.#flush();
 
   constructor(streams: Streams, events: LineChannelEvents, maxLineBytes: number) {
     this.#streams = streams;
@@ -69,8 +71,8 @@ export class LineChannel {
     const { writable } = this.#streams;
     if (this.#ended || this.#closing || !writable.writable) return;
     if (typeof line !== "string") return this.#sendLong(line);
-    if (this.#batch === "") setImmediate(() => this.#flush());
-    this.#batch += `${line}\n`;
+    if (this.#batch === "") atTurnEnd(this.#flushBatch);
+    this.#batch += ended(line);
     if (this.#batch.length >= FULL_BATCH_BYTES) this.#flush();
   }
 
@@ -124,4 +126,16 @@ export class LineChannel {
     this.#ended = true;
     this.#events.onEnd(cause);
   }
+}
+
+let latest: TextLine | undefined;
+let latestEnded = "";
+
+/** The line with its newline. Many hear the same one after another: it is put together once. */
+function ended(line: TextLine): string {
+  if (line !== latest) {
+    latest = line;
+    latestEnded = `${line}\n`;
+  }
+  return latestEnded;
 }
