@@ -133,6 +133,8 @@ let latestEnded = "";
 
 /** The line with its newline. Many hear the same one after another: it is put together once. */
 function ended(line: TextLine): string {
+  // A big one is not kept for the next, which may come in an hour.
+  if (line.length > FULL_BATCH_BYTES) return `${line}\n`;
   if (line !== latest) {
     latest = line;
     latestEnded = `${line}\n`;

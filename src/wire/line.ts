@@ -42,13 +42,13 @@ export function textLineOf(line: Line): TextLine {
   return typeof line === "string" ? line : lineOfBytes(bytesOf(line));
 }
 
-/** The line with other ASCII in place of what stands there. */
-export function withInPlace(line: Line, { start, end }: Span, ascii: string): Line {
+/** The line with another piece in place of what stands there, as long as that is in its first piece. */
+export function withInPlace(line: Line, { start, end }: Span, piece: string): Line {
   if (typeof line === "string") {
-    return (line.slice(0, start) + ascii + line.slice(end)) as TextLine;
+    return (line.slice(0, start) + piece + line.slice(end)) as TextLine;
   }
   const [first = Buffer.alloc(0), ...rest] = line.pieces;
-  const beginning = Buffer.concat([first.subarray(0, start), Buffer.from(ascii)]);
+  const beginning = Buffer.concat([first.subarray(0, start), Buffer.from(piece, "latin1")]);
   return longLine(beginning, first.subarray(end), ...rest);
 }
 
