@@ -1,8 +1,9 @@
 /**
  * What this project has to do, one entry per requirement. S1 to S13 come from one public attempt to
  * mend the broker of openai/codex-plugin-cc and from its review; F01 to F101 from failures that users
- * of shared app-servers reported. A test that proves one names its id in its title, and
- * `test/project/requirements.test.ts` keeps the two in step.
+ * of shared app-servers reported; F102 to F189 from attacks on this product and from a review of its
+ * code. A test that proves one names its id in its title, and `test/project/requirements.test.ts`
+ * keeps the two in step.
  */
 export interface Requirement {
   readonly id: string;
@@ -708,5 +709,542 @@ export const requirements: readonly Requirement[] = [
     title: "The cause of a failure reaches the caller",
     source: "openai/codex-plugin-cc#695, openai/codex-plugin-cc#548, openai/codex-plugin-cc#766",
     state: "closed",
+  },
+  {
+    id: "F102",
+    title:
+      "A thread is not unsubscribed while another session opens it, and a turn whose thread is closed under it ends",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F103",
+    title: "A broker that has a successor waits for its turns without a limit",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F104",
+    title: "Settings that Codex writes by itself, comments and the order of keys cause no rotation",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F105",
+    title:
+      "A thread continues after a rotation, kill or failover with exactly the settings in force before",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F106",
+    title: "Notifications about threads that are not loaded reach every session",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F107",
+    title: "A response with a null error, or an error with a null result, is accepted",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F108",
+    title:
+      "A request id inside params is mapped to the request of the same session, and partial results reach only their session",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F109",
+    title:
+      "A proxy client that sends turn/start on its own running thread gets Codex's own behaviour",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F110",
+    title: "The events of a sub-agent are replayed before the item that names it",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F111",
+    title: "BrokerClient.closed settles always",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F112",
+    title: "A duration that no timer can represent does not end a wait at once",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F113",
+    title: "Only the end of a job's own turn ends the job",
+    source: "Read in the code",
+    state: "open",
+  },
+  {
+    id: "F114",
+    title: "A history request without a response does not prove that a turn is lost",
+    source: "Read in the code",
+    state: "open",
+  },
+  {
+    id: "F115",
+    title: "The broker's own requests count in the one window of outstanding requests",
+    source: "Read in the code",
+    state: "open",
+  },
+  {
+    id: "F116",
+    title:
+      "A turn/start that crosses the end of a broker is rejected as draining and is not reported as lost",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F117",
+    title: "One large message does not count as the backlog of a slow client",
+    source: "Read in the code",
+    state: "open",
+  },
+  {
+    id: "F118",
+    title: "A broker that answers with a typed rejection is neither superseded nor signalled",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F119",
+    title:
+      "A broker that was started below another broker's app-server survives the end of that broker",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F120",
+    title:
+      "The end of a job and a list of jobs cost no synchronous work that grows with the stored journals",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F121",
+    title: "A workspace on a file system that hangs does not block the event loop of a broker",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F122",
+    title: "A broker that ends while its app-server starts ends the app-server too",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F123",
+    title: "A connection that is accepted and closed does not count as silence",
+    source: "Read in the code",
+    state: "open",
+  },
+  {
+    id: "F124",
+    title: "Repeated supersessions lead to a pause and one clear error",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F125",
+    title: "Two containers with one home directory use two brokers",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F126",
+    title: "Two hosts with one home directory do not replace each other's brokers",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F127",
+    title: "The identity of a host does not change with its name, and unverifiable records age out",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F128",
+    title:
+      "A broker does not pass its starter's per-repository and per-session environment to the app-server",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F129",
+    title: "The variables that config.toml names are part of the scope key",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F130",
+    title: "Only the CODEX_* variables that Codex reads are part of the scope key",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F131",
+    title: "status, stop, ps and doctor name sibling brokers of a workspace and what differs",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F132",
+    title: "An auth.json that cannot be parsed does not count as another account",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F133",
+    title: "Only an error that proves something about a broker leads to a supersession",
+    source: "Read in the code",
+    state: "open",
+  },
+  {
+    id: "F134",
+    title: "An update behind a script that starts codex is detected",
+    source: "Read in the code",
+    state: "open",
+  },
+  {
+    id: "F135",
+    title: "The crash-loop guard is reset by a changed cause and passed by --replace",
+    source: "Read in the code",
+    state: "open",
+  },
+  {
+    id: "F136",
+    title: "Scope directories of workspaces that are gone age out",
+    source: "Read in the code",
+    state: "open",
+  },
+  {
+    id: "F137",
+    title: "An absolute LOCALAPPDATA is used as it is",
+    source: "Read in the code",
+    state: "open",
+  },
+  {
+    id: "F138",
+    title: "A job that is cancelled before it began restarts the idle timer",
+    source: "Read in the code",
+    state: "open",
+  },
+  {
+    id: "F139",
+    title:
+      "Connections without a handshake have small buffers, and memory returns after they close",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F140",
+    title: "A finished turn is released, and so is the thread that runTurn opened",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F141",
+    title: "A review or an option does not override a stricter permission profile of the user",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F142",
+    title: "A result that could not be written is an error",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F143",
+    title: "The result of a turn names every server request that was declined",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F144",
+    title: "A result names a sub-agent that was still working at the end of the turn",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F145",
+    title: "An MCP server that does not start is reported",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F146",
+    title: "A review names the untracked files that it leaves out",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F147",
+    title: "The plugin's commands reject unknown options",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F148",
+    title: "--resume takes the caller's own last thread, and rejects an id that does not exist",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F149",
+    title: "Text on stdin beside a prompt is used, or its omission is reported",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F150",
+    title: "Invisible characters reach no terminal unescaped",
+    source: "Seen in the built product",
+    state: "open",
+  },
+  {
+    id: "F151",
+    title: "The plugin's hooks finish within the host's limit",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F152",
+    title: "proxy --private passes the arguments of app-server on",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F153",
+    title: "A shim that leads codex back to codex-broker is recognised",
+    source: "Seen in the built product",
+    state: "open",
+  },
+  {
+    id: "F154",
+    title: "doctor and setup report a CODEX_HOME that cannot be written",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F155",
+    title: "A missing home directory and a lack of descriptors are typed errors",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F156",
+    title: "doctor reports an epoch file beyond the range as it is",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F157",
+    title: "status shows the approval that a turn waits for",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F158",
+    title: "status names the job of a background turn",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F159",
+    title: "Timers count from the start of the turn or of the command",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F160",
+    title: "Ctrl-C keeps the text that was printed, and every command names the next step",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F161",
+    title: "Help and suggestions lead to an existing command",
+    source: "Seen in the built product",
+    state: "open",
+  },
+  {
+    id: "F162",
+    title: "logs prints text unless --json is given",
+    source: "Seen in the built product",
+    state: "open",
+  },
+  {
+    id: "F163",
+    title: "Documentation, help, man page and completion come from one table",
+    source: "Seen in the built product",
+    state: "open",
+  },
+  {
+    id: "F164",
+    title: "The README is true and short",
+    source: "Seen in the built product",
+    state: "open",
+  },
+  {
+    id: "F165",
+    title: "Wide characters have their real width in live rows",
+    source: "Seen in the built product",
+    state: "open",
+  },
+  {
+    id: "F166",
+    title: "The approval prompt cannot be falsified by text of a model or a server",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F167",
+    title: "A review starts no program that a repository names",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F168",
+    title: "No text from outside reaches a terminal unescaped",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F169",
+    title: "An approval rule allows exactly what it says",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F170",
+    title: "The keys of the approval prompt react within 100 ms whatever the input",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F171",
+    title: "The plugin pre-approves exactly the commands that its pages need",
+    source: "Seen in the built product",
+    state: "open",
+  },
+  {
+    id: "F172",
+    title: "No text of a user or a model becomes shell",
+    source: "Seen in the built product",
+    state: "open",
+  },
+  {
+    id: "F173",
+    title: "transfer takes only conversations of this directory",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F174",
+    title: "Only an error that proves an absence leads to a deletion",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F175",
+    title: "A question is asked on the controlling terminal, or declined at once with the reason",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F176",
+    title: "The strictest settings of all enclosing workspaces apply",
+    source: "Seen in the built product",
+    state: "open",
+  },
+  {
+    id: "F177",
+    title: "The output of git does not depend on the user's configuration",
+    source: "Seen in the built product",
+    state: "open",
+  },
+  {
+    id: "F178",
+    title: "The line about an accepted command shows the command as it was",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F179",
+    title: "The prompt for input to a running process names the process",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F180",
+    title: "uninstall --json has one shape",
+    source: "Read in the code",
+    state: "open",
+  },
+  {
+    id: "F181",
+    title: "A byte-order mark does not break a JSON file",
+    source: "Seen in the built product",
+    state: "open",
+  },
+  {
+    id: "F182",
+    title: "Bash completion does not expand patterns in file names",
+    source: "Seen in the built product",
+    state: "open",
+  },
+  {
+    id: "F183",
+    title: "An invalid option of a hook does not end with a host's code for a refusal",
+    source: "Seen in the built product",
+    state: "open",
+  },
+  {
+    id: "F184",
+    title: "The commands that doctor prints are quoted for the shell",
+    source: "Read in the code",
+    state: "open",
+  },
+  {
+    id: "F185",
+    title: "What ends a thread is not replayed to the next subscriber",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F186",
+    title: "An unsubscribed, archived or deleted thread leaves every book of the client",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F187",
+    title: "A turn/start on a thread whose turn runs in a draining broker gets threadBusy or waits",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F188",
+    title: "A command that was approved just before the app-server is killed ends with it",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
+  },
+  {
+    id: "F189",
+    title: "runTurn settles when its own client unsubscribes the thread",
+    source: "Seen with the real codex 0.169.0",
+    state: "open",
   },
 ];
