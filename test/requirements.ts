@@ -829,7 +829,7 @@ export const requirements: readonly Requirement[] = [
     title:
       "The end of a job and a list of jobs cost no synchronous work that grows with the stored journals",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F121",

@@ -394,6 +394,7 @@ export class Broker implements Host {
         reception: this.#reception,
         changes: this.#changes,
         descendants: this.#descendants,
+        jobs: this.jobs,
         drainTimeoutMs: this.#order.limits.drainTimeoutMs,
         listener: () => this.#listener,
         watchdog: () => (this.#appServer === undefined ? undefined : this.#watchOverLoop()),

@@ -7,6 +7,7 @@ import { trace } from "../base/trace.ts";
 import type { BrokerState } from "../wire/broker-protocol.ts";
 import type { DescendantWatch } from "./descendant-watch.ts";
 import type { Ending } from "./ending.ts";
+import type { Jobs } from "./jobs.ts";
 import type { Listener } from "./listener.ts";
 import type { Reception } from "./reception.ts";
 import type { Router } from "./router.ts";
@@ -20,6 +21,8 @@ const OUTSTANDING_GRACE_MS = 10_000;
 const FORCED_GRACE_MS = 1_000;
 /** For what is queued to clients. One that does not read loses it. */
 const FLUSH_GRACE_MS = 250;
+/** For the ends of jobs to be written, on a disk that is slow. */
+const JOURNAL_GRACE_MS = 5_000;
 /** For clients to find the successor, resume their idle threads there and leave. */
 const MOVE_GRACE_MS = 5_000;
 /** For what was sent to cross what was told, on a busy machine. */
@@ -35,6 +38,7 @@ export interface RunDown {
   /** Told of every turn that ends, session that leaves and answer that comes. */
   readonly changes: Changes;
   readonly descendants: DescendantWatch;
+  readonly jobs: Pick<Jobs, "open">;
   readonly drainTimeoutMs: number;
   listener(): Listener | undefined;
   watchdog(): Watchdog | undefined;
@@ -62,6 +66,7 @@ export async function runDown(broker: RunDown, ending: Ending): Promise<void> {
   const graceMs = ending.force === true ? FORCED_GRACE_MS : OUTSTANDING_GRACE_MS;
   await changes.until(() => router.upstream.outstanding === 0, graceMs);
   router.lose(error ?? new BrokerError("connectionLost", `The broker has ended: ${reason}.`));
+  await changes.until(() => broker.jobs.open === 0, JOURNAL_GRACE_MS);
   reception.finish();
   await changes.until(() => reception.size === 0, FLUSH_GRACE_MS);
   reception.destroy();

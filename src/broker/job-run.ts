@@ -60,7 +60,7 @@ export class JobRun {
     });
   }
 
-  /** Rejects with the cause when no turn came of it. */
+  /** Settles when the journal is complete. Rejects with the cause when no turn began. */
   get ended(): Promise<Outcome> {
     return this.#ended.promise;
   }
@@ -98,8 +98,7 @@ export class JobRun {
       this.#begun(turnId);
       return { job: this.id, threadId, turnId };
     } catch (error) {
-      this.#close();
-      this.#ended.reject(error);
+      await this.#comeToNothing(error);
       throw error;
     }
   }
@@ -281,15 +280,22 @@ export class JobRun {
     if (this.#usage !== undefined) this.#journal.append({ type: "usage", at, usage: this.#usage });
     this.#journal.append({ type: "ended", at, outcome, message: this.#message, error });
     trace("info", "job.ended", { job: this.id, outcome });
-    this.#close();
-    this.#ended.resolve(outcome);
+    this.#finish();
+    // A job that is said to have ended has its end on the disk.
+    void this.#journal.close().then(() => this.#ended.resolve(outcome));
   }
 
-  #close(): void {
-    if (this.#over) return;
+  /** A job that was cancelled before its turn began keeps its journal. */
+  async #comeToNothing(error: unknown): Promise<void> {
+    if (this.#over) return void (await this.#ended.promise);
+    this.#finish();
+    await this.#journal.discard();
+    this.#ended.reject(error);
+  }
+
+  #finish(): void {
     this.#over = true;
     clearTimeout(this.#timer);
-    this.#journal.close();
     this.#session.end();
   }
 }

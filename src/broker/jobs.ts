@@ -1,13 +1,19 @@
 import { BrokerError } from "../base/errors.ts";
 import { trace } from "../base/trace.ts";
 import { BROKER_VERSION } from "../base/version.ts";
-import { journalPath, removeOldJobs, setDamagedAside } from "../jobs/job-directory.ts";
+import { journalPath } from "../jobs/job-directory.ts";
 import { newJobId } from "../jobs/job-id.ts";
 import { jobRequestIn } from "../jobs/job-request.ts";
 import { Journal } from "../jobs/journal.ts";
-import { removeIfThere } from "../os/atomic-file.ts";
+import { removeOldJobs, setDamagedAside } from "../jobs/retention.ts";
 import { ensurePrivateDirectory } from "../os/private-directory.ts";
-import type { JobAttached, JobCancelled, JobStarted, RunningJob } from "../wire/job-protocol.ts";
+import type {
+  JobAttached,
+  JobCancelled,
+  JobRequest,
+  JobStarted,
+  RunningJob,
+} from "../wire/job-protocol.ts";
 import { JobRun } from "./job-run.ts";
 import type { Peer } from "./peer.ts";
 import type { Router } from "./router.ts";
@@ -22,7 +28,7 @@ export interface JobsOptions {
   readonly codexVersion: () => string | null;
   /** Why the broker ends, once it does. */
   readonly endsBecause: () => string | undefined;
-  /** One has begun to begin, or has come to nothing. */
+  /** A job is about to begin, or has ended. */
   readonly onChange: () => void;
 }
 
@@ -30,6 +36,11 @@ export interface JobsOptions {
 export class Jobs {
   readonly #options: JobsOptions;
   readonly #running = new Map<string, JobRun>();
+  /** Jobs whose journal is being created. */
+  #creating = 0;
+  #tidying = false;
+  /** Journals whose beginning was found to be sound. */
+  readonly #sound = new Set<string>();
 
   constructor(options: JobsOptions) {
     this.#options = options;
@@ -37,7 +48,12 @@ export class Jobs {
 
   /** Jobs without a turn yet: nobody else shows that there is something to do. */
   get beginning(): number {
-    return this.running().filter(({ turnId }) => turnId === null).length;
+    return this.#creating + this.running().filter(({ turnId }) => turnId === null).length;
+  }
+
+  /** Jobs whose end is not in their journal yet. */
+  get open(): number {
+    return this.#creating + this.#running.size;
   }
 
   running(): RunningJob[] {
@@ -47,36 +63,26 @@ export class Jobs {
   /** @throws BrokerError `invalidRequest` or `stateDirUnusable`, or why the turn did not begin. */
   async start(params: unknown): Promise<JobStarted> {
     const request = jobRequestIn(params);
-    const { directory, epoch, instance, router, onChange } = this.#options;
-    const { codexVersion, endsBecause } = this.#options;
-    ensurePrivateDirectory(directory);
+    const { router, onChange, codexVersion, endsBecause } = this.#options;
     const id = newJobId();
-    const file = journalPath(directory, id);
-    const journal = new Journal(file, {
-      type: "created",
-      at: new Date().toISOString(),
-      job: id,
-      epoch,
-      instance,
-      version: BROKER_VERSION,
-      request,
-    });
-    const job = new JobRun(id, request, {
-      journal,
-      router,
-      codex: codexVersion(),
-      endsBecause,
-    });
-    this.#running.set(id, job);
+    this.#creating += 1;
     onChange();
+    let job: JobRun;
+    try {
+      const journal = await this.#createJournal(id, request);
+      job = new JobRun(id, request, { journal, router, codex: codexVersion(), endsBecause });
+      this.#running.set(id, job);
+    } finally {
+      this.#creating -= 1;
+      onChange();
+    }
     job.ended.then(
-      () => this.#ended(id),
       () => {
-        // The one who asked is told, and nobody else has heard of it.
-        this.#running.delete(id);
-        removeIfThere(file);
-        onChange();
+        this.#forget(id);
+        void this.#tidy();
       },
+      // The client gets the error, and no other session knows the job.
+      () => this.#forget(id),
     );
     const started = await job.start();
     trace("info", "job.started", { job: id, threadId: started.threadId });
@@ -120,17 +126,41 @@ export class Jobs {
     });
   }
 
-  #ended(id: string): void {
+  async #createJournal(id: string, request: JobRequest): Promise<Journal> {
+    const { directory, epoch, instance } = this.#options;
+    ensurePrivateDirectory(directory);
+    return await Journal.create(journalPath(directory, id), {
+      type: "created",
+      at: new Date().toISOString(),
+      job: id,
+      epoch,
+      instance,
+      version: BROKER_VERSION,
+      request,
+    });
+  }
+
+  #forget(id: string): void {
     this.#running.delete(id);
+    this.#options.onChange();
+  }
+
+  /** In the background, and once at a time: nothing waits for it. Never rejects. */
+  async #tidy(): Promise<void> {
+    if (this.#tidying) return;
+    this.#tidying = true;
     try {
       const { directory, living } = this.#options;
       const now = Date.now();
-      const removed = removeOldJobs(directory, { now, living });
+      const removed = await removeOldJobs(directory, { now, living });
+      for (const id of removed) this.#sound.delete(id);
       if (removed.length > 0) trace("info", "jobs.removed", { jobs: removed });
-      const setAside = setDamagedAside(directory, now);
+      const setAside = await setDamagedAside(directory, now, this.#sound);
       if (setAside.length > 0) trace("warn", "jobs.setAside", { files: setAside });
     } catch (error) {
       trace("warn", "jobs.notTidied", { error: String(error) });
+    } finally {
+      this.#tidying = false;
     }
   }
 }

@@ -37,12 +37,12 @@ export type JobState = JobView["state"];
  * file alone never makes a job "running".
  */
 export async function viewJobs(scopeDir: string): Promise<JobView[]> {
-  return await viewsOf(scopeDir, readJobs(jobsDirectory(scopeDir)));
+  return await viewsOf(scopeDir, await readJobs(jobsDirectory(scopeDir)));
 }
 
 /** Undefined when there is no such job. */
 export async function viewJob(scopeDir: string, id: string): Promise<JobView | undefined> {
-  const reading = readJob(jobsDirectory(scopeDir), id);
+  const reading = await readJob(jobsDirectory(scopeDir), id);
   return reading && (await viewsOf(scopeDir, [reading]))[0];
 }
 
@@ -61,7 +61,7 @@ async function statesOf(scopeDir: string, readings: readonly JobReading[]): Prom
       )
       .map(async (record) => running.set(record, await jobsOf(record))),
   );
-  return readings.map((reading) => {
+  const stateOf = async (reading: JobReading): Promise<State> => {
     if (reading.state === "unreadable" || reading.job.end !== null) return settled(reading);
     const { id, job } = reading;
     const broker = brokers.find(({ instance }) => instance === job.instance);
@@ -71,8 +71,10 @@ async function statesOf(scopeDir: string, readings: readonly JobReading[]): Prom
       const why = `the broker of epoch ${job.epoch} does not answer`;
       return { state: "unconfirmed", id, job, why };
     }
-    return ids.has(id) ? { state: "running", id, job, broker } : afterwards(scopeDir, reading);
-  });
+    if (ids.has(id)) return { state: "running", id, job, broker };
+    return await afterwards(scopeDir, reading);
+  };
+  return await Promise.all(readings.map(stateOf));
 }
 
 function settled(reading: JobReading): State {
@@ -88,8 +90,8 @@ function settled(reading: JobReading): State {
 }
 
 /** Between the reading and the asking it may have ended. */
-function afterwards(scopeDir: string, before: JobReading): State {
-  return settled(readJob(jobsDirectory(scopeDir), before.id) ?? before);
+async function afterwards(scopeDir: string, before: JobReading): Promise<State> {
+  return settled((await readJob(jobsDirectory(scopeDir), before.id)) ?? before);
 }
 
 /** Undefined when the broker does not answer. */

@@ -11,7 +11,12 @@ export interface Resolved {
   readonly approvalPolicy: unknown;
 }
 
-interface Created {
+/** Present when the content was larger than an entry may be. Codex's own history has the whole. */
+interface Content {
+  readonly truncated?: { readonly bytes: number };
+}
+
+interface Created extends Content {
   readonly type: "created";
   readonly job: string;
   /** The broker that owns it. */
@@ -29,14 +34,14 @@ interface Started {
   readonly resolved: Resolved;
 }
 
-/** One item of the turn that is complete, as Codex sent it. */
-interface Item {
+/** One item of the turn that is complete, as Codex sent it, up to a size limit. */
+interface Item extends Content {
   readonly type: "item";
   readonly item: unknown;
 }
 
 /** Something that Codex asked for, and that the request's policy allows. */
-interface Allowed {
+interface Allowed extends Content {
   readonly type: "allowed";
   readonly method: string;
   readonly params: unknown;
@@ -47,7 +52,7 @@ interface Usage {
   readonly usage: unknown;
 }
 
-interface Ended {
+interface Ended extends Content {
   readonly type: "ended";
   readonly outcome: Outcome;
   /** The final message; empty when there was none. */
@@ -65,6 +70,7 @@ export type JobEntry = (Created | Started | Item | Allowed | Usage | Ended) & {
 const OUTCOMES: readonly Outcome[] = ["completed", "failed", "cancelled", "timedOut", "lost"];
 
 const nullableText = v.nullable(v.string());
+const truncated = v.exactOptional(v.object({ bytes: v.number() }));
 
 const schema = v.variant("type", [
   v.object({
@@ -75,6 +81,7 @@ const schema = v.variant("type", [
     instance: v.string(),
     version: v.string(),
     request: requestSchema,
+    truncated,
   }),
   v.object({
     type: v.literal("started"),
@@ -90,8 +97,14 @@ const schema = v.variant("type", [
       approvalPolicy: v.unknown(),
     }),
   }),
-  v.object({ type: v.literal("item"), at: v.string(), item: v.unknown() }),
-  v.object({ type: v.literal("allowed"), at: v.string(), method: v.string(), params: v.unknown() }),
+  v.object({ type: v.literal("item"), at: v.string(), item: v.unknown(), truncated }),
+  v.object({
+    type: v.literal("allowed"),
+    at: v.string(),
+    method: v.string(),
+    params: v.unknown(),
+    truncated,
+  }),
   v.object({ type: v.literal("usage"), at: v.string(), usage: v.unknown() }),
   v.object({
     type: v.literal("ended"),
@@ -99,8 +112,14 @@ const schema = v.variant("type", [
     outcome: v.picklist(OUTCOMES),
     message: v.string(),
     error: v.unknown(),
+    truncated,
   }),
 ]);
+
+/** Whether a line begins as the first entry of every version does. */
+export function beginsJournal(line: string): boolean {
+  return line.startsWith('{"type":"created",');
+}
 
 /** One line of a journal; undefined when it is none. */
 export function decodeEntry(line: string): JobEntry | undefined {

@@ -1,5 +1,5 @@
 import type { JobRequest, Outcome } from "../wire/job-protocol.ts";
-import { decodeEntry, type JobEntry, type Resolved } from "./job-entry.ts";
+import type { JobEntry, Resolved } from "./job-entry.ts";
 
 /** A job as its journal tells it. Whether one that has not ended still runs only its broker knows. */
 export interface Job {
@@ -13,7 +13,6 @@ export interface Job {
   readonly threadId: string | null;
   readonly turnId: string | null;
   readonly resolved: Resolved | null;
-  readonly items: readonly unknown[];
   readonly usage: unknown;
   /** Of the newest entry. */
   readonly lastEntryAt: string;
@@ -23,19 +22,13 @@ export interface Job {
     readonly message: string;
     readonly error: unknown;
   } | null;
-  /** Whole lines that are no entries: somebody else has written there. */
-  readonly damagedLines: number;
 }
 
 /**
- * A journal as far as it goes. Its writer may have been killed in the middle of a line: what has no
- * line feed yet is not there.
- *
- * @returns undefined where not even the beginning can be read.
+ * Returns the job that these entries describe: the first and the last ones of its journal, or all.
+ * Undefined without the `created` entry.
  */
-export function jobIn(text: string): Job | undefined {
-  const lines = text.split("\n").slice(0, -1);
-  const entries = lines.flatMap((line) => decodeEntry(line) ?? []);
+export function jobIn(entries: readonly JobEntry[]): Job | undefined {
   const [created] = entries;
   if (created?.type !== "created") return undefined;
   const started = firstOf(entries, "started");
@@ -50,14 +43,12 @@ export function jobIn(text: string): Job | undefined {
     threadId: started?.threadId ?? created.request.threadId,
     turnId: started?.turnId ?? null,
     resolved: started?.resolved ?? null,
-    items: entries.flatMap((entry) => (entry.type === "item" ? [entry.item] : [])),
     usage: entries.findLast((entry) => entry.type === "usage")?.usage ?? null,
     lastEntryAt: entries.at(-1)!.at,
     end:
       ended === undefined
         ? null
         : { at: ended.at, outcome: ended.outcome, message: ended.message, error: ended.error },
-    damagedLines: lines.length - entries.length,
   };
 }
 

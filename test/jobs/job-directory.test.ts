@@ -1,98 +1,99 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import {
-  journalPath,
-  listSetAside,
-  readJobs,
-  removeOldJobs,
-  setDamagedAside,
-} from "../../src/jobs/job-directory.ts";
-import { encodeEntry } from "../../src/jobs/job-entry.ts";
+import { journalPath, listSetAside, readJobs } from "../../src/jobs/job-directory.ts";
+import { encodeEntry, type JobEntry } from "../../src/jobs/job-entry.ts";
+import { bytesRead, CAN_COUNT_BYTES } from "../support/bytes-read.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 import { wholeJob } from "./entries.ts";
-
-const NOON = Date.parse("2026-11-10T12:00:00.000Z");
-const DAY_MS = 24 * 3_600_000;
-
-function write(directory: string, id: string, day: string, entries = 5): void {
-  const text = wholeJob(id, day).slice(0, entries).map(encodeEntry).join("");
-  writeFileSync(journalPath(directory, id), text);
-}
+import { writeJob, writeLargeJob } from "./write-job.ts";
 
 describe("the jobs of a scope", () => {
-  test("F56: are read the newest first; one that cannot be read hides no other, and stays", async () => {
+  test("F56: are read the newest first; one that cannot be read hides no other", async () => {
     await using dir = await makeTempDir();
-    write(dir.path, "bbbbbbbb", "01");
-    write(dir.path, "cccccccc", "03");
+    writeJob(dir.path, "bbbbbbbb", "01");
+    writeJob(dir.path, "cccccccc", "03");
     writeFileSync(journalPath(dir.path, "dddddddd"), "garbage");
+    mkdirSync(journalPath(dir.path, "ffffffff"));
     writeFileSync(`${dir.path}/notes.txt`, "not ours");
-    expect(readJobs(dir.path).map(({ id, state }) => [id, state])).toEqual([
+    expect((await readJobs(dir.path)).map(({ id, state }) => [id, state])).toEqual([
       ["cccccccc", "read"],
       ["bbbbbbbb", "read"],
       ["dddddddd", "unreadable"],
+      ["ffffffff", "unreadable"],
     ]);
-    removeOldJobs(dir.path, { now: NOON + 1_000 * DAY_MS, living: () => new Set() });
-    expect(readdirSync(dir.path).toSorted()).toEqual(["dddddddd.jsonl", "notes.txt"]);
   });
 
-  test("are none where there is no directory", () => {
-    expect(readJobs("/nowhere/at/all")).toEqual([]);
-  });
-
-  test("F57 F61: go when they ended long ago, or when there are too many; one without an end never", async () => {
-    await using dir = await makeTempDir();
-    write(dir.path, "bbbbbbbb", "01", 3);
-    write(dir.path, "cccccccc", "02");
-    write(dir.path, "dddddddd", "08");
-    write(dir.path, "ffffffff", "09");
-    const retention = { now: NOON, living: () => new Set(["i"]) };
-    expect(removeOldJobs(dir.path, { ...retention, keptForMs: 5 * DAY_MS })).toEqual(["cccccccc"]);
-    expect(removeOldJobs(dir.path, { ...retention, keptJobs: 1 })).toEqual(["dddddddd"]);
-    expect(readJobs(dir.path).map(({ id }) => id)).toEqual(["ffffffff", "bbbbbbbb"]);
-  });
-
-  test("F57 F61: one without an end goes too when its broker cannot run it any more", async () => {
-    await using dir = await makeTempDir();
-    write(dir.path, "bbbbbbbb", "01", 3);
-    const retention = { now: NOON, keptForMs: 5 * DAY_MS };
-    expect(removeOldJobs(dir.path, { ...retention, living: () => new Set(["i"]) })).toEqual([]);
-    expect(removeOldJobs(dir.path, { ...retention, living: () => new Set() })).toEqual([
-      "bbbbbbbb",
-    ]);
+  test("are none where there is no directory", async () => {
+    expect(await readJobs("/nowhere/at/all")).toEqual([]);
+    expect(await listSetAside("/nowhere/at/all")).toEqual([]);
   });
 
   test("F55 F56: one that is cut at any byte costs no other, and is read as far as it goes or set aside", async () => {
     await using dir = await makeTempDir();
-    write(dir.path, "bbbbbbbb", "01");
+    writeJob(dir.path, "bbbbbbbb", "01");
     const whole = Buffer.from(wholeJob("cccccccc").map(encodeEntry).join(""));
     const file = journalPath(dir.path, "cccccccc");
     for (let cut = 0; cut <= whole.length; cut += 1) {
       writeFileSync(file, whole.subarray(0, cut));
-      const readings = readJobs(dir.path);
+      const readings = await readJobs(dir.path);
       expect([cut, readings.map(({ id }) => id).toSorted()]).toEqual([
         cut,
         ["bbbbbbbb", "cccccccc"],
       ]);
       const [cutOne, other] = readings.toSorted((a, b) => b.id.localeCompare(a.id));
       expect(other).toMatchObject({ state: "read", job: { end: { outcome: "completed" } } });
-      // Nobody takes it for ended that has no whole word on its end.
+      // A job without a whole last entry has not ended.
       const ended = cutOne?.state === "read" && cutOne.job.end !== null;
       expect([cut, ended]).toEqual([cut, cut === whole.length]);
     }
   });
 
-  test("F56: one that has no beginning is set aside, stays, and is named; one that is being begun is not", async () => {
+  test("F120: a long journal tells the same as a short one, wherever the window of the reader ends", async () => {
     await using dir = await makeTempDir();
-    write(dir.path, "bbbbbbbb", "01");
-    writeFileSync(journalPath(dir.path, "cccccccc"), '{"type":"crea');
-    expect(setDamagedAside(dir.path, Date.now())).toEqual([]);
-    const later = Date.now() + 2 * 60_000;
-    const aside = join(dir.path, "cccccccc.damaged");
-    expect(setDamagedAside(dir.path, later)).toEqual([aside]);
-    expect(readFileSync(aside, "utf8")).toBe('{"type":"crea');
-    expect(listSetAside(dir.path)).toEqual([aside]);
-    expect(readJobs(dir.path).map(({ id, state }) => [id, state])).toEqual([["bbbbbbbb", "read"]]);
-    expect(setDamagedAside(dir.path, later)).toEqual([]);
+    const [created, started, item, usage, ended] = wholeJob("bbbbbbbb") as [
+      JobEntry & { type: "created" },
+      ...JobEntry[],
+    ];
+    const long = (bytes: number): string => "ä".repeat(Math.ceil(bytes / 2));
+    for (const bytes of [1, 4_000, 8_100, 8_192, 9_000, 33_000, 200_000]) {
+      const request = { ...created.request, prompt: long(bytes) };
+      const entries = [
+        { ...created, request },
+        started!,
+        ...Array.from({ length: 5 }, () => ({ ...item!, item: { text: long(bytes) } })),
+        usage!,
+        { ...ended!, message: long(bytes) },
+      ] as JobEntry[];
+      const text = entries.map(encodeEntry).join("");
+      writeFileSync(journalPath(dir.path, "bbbbbbbb"), text);
+      const expected = {
+        job: {
+          turnId: "u",
+          request: { prompt: long(bytes) },
+          usage: { total: 1 },
+          end: { outcome: "completed", message: long(bytes) },
+        },
+      };
+      expect(await readJobs(dir.path)).toMatchObject([expected]);
+      // Its writer was killed in the middle of a line.
+      writeFileSync(journalPath(dir.path, "bbbbbbbb"), `${text}{"type":"item${long(bytes)}`);
+      expect(await readJobs(dir.path)).toMatchObject([expected]);
+    }
   });
+
+  test.skipIf(!CAN_COUNT_BYTES)(
+    "F120: 500 jobs of 20 MB are listed from a few kilobytes each",
+    async () => {
+      await using dir = await makeTempDir();
+      for (let index = 0; index < 500; index += 1) {
+        const id = `bbbbb${String(index).padStart(3, "0").replaceAll("0", "z").replaceAll("1", "y")}`;
+        writeLargeJob(dir.path, id, 20_000_000);
+      }
+      const before = bytesRead();
+      const readings = await readJobs(dir.path);
+      expect(readings).toHaveLength(500);
+      expect(readings.every((one) => one.state === "read" && one.job.end !== null)).toBe(true);
+      expect(bytesRead() - before).toBeLessThan(500 * 32 * 1024);
+    },
+  );
 });

@@ -45,7 +45,9 @@ const verbs: Readonly<Record<string, Verb>> = {
   async list(given, scope) {
     const scopeDirs = wantedScopes(given, scope);
     const views = await viewJobsOf(scopeDirs);
-    const setAside = scopeDirs.flatMap((each) => listSetAside(jobsDirectory(each)));
+    const setAside = (
+      await Promise.all(scopeDirs.map((each) => listSetAside(jobsDirectory(each))))
+    ).flat();
     if (given.has("json")) out.json({ jobs: views.map(jobJson), setAside });
     else printJobs(views, setAside, given.has("all"), out);
     return EXIT.ok;
@@ -54,7 +56,7 @@ const verbs: Readonly<Record<string, Verb>> = {
   async show(given, scope, operands) {
     const view = await pick(scope, only(operands));
     if (given.has("json")) out.json(jobJson(view));
-    else printJob(view, out);
+    else await printJob(view, out);
     return EXIT.ok;
   },
 
@@ -116,7 +118,7 @@ const verbs: Readonly<Record<string, Verb>> = {
   },
 
   async clean(given, scope) {
-    return await Promise.resolve(cleanJobs(wantedScopes(given, scope), given.has("json")));
+    return await cleanJobs(wantedScopes(given, scope), given.has("json"));
   },
 };
 
