@@ -24,8 +24,6 @@ export interface ClientRequestFacts {
   /** Where the params name the thread. */
   readonly threadId: "threadId" | "conversationId" | null;
   readonly threadIdRequired: boolean;
-  /** Params that the client chooses and that mean something on its connection only. */
-  readonly handles: readonly string[];
   /** Where the result names a thread. */
   readonly resultThread: "thread.id" | "reviewThreadId" | null;
 }
@@ -35,7 +33,6 @@ export interface ServerNotificationFacts {
   readonly threadId: "threadId" | "thread.id" | null;
   /** The thread may be left out: the notification then concerns everyone. */
   readonly nullable: boolean;
-  readonly handles: readonly string[];
 }
 
 export interface ServerRequestFacts {
@@ -43,6 +40,15 @@ export interface ServerRequestFacts {
   readonly threadId: "threadId" | "conversationId" | null;
   readonly turnId: "turnId" | null;
 }
+
+/** What a param names that means something on one connection only. */
+export type ConnectionId =
+  /** What the client has begun, by the name that it chose. */
+  | "handle"
+  /** A request of the client. */
+  | "clientRequest"
+  /** A request of the app-server. */
+  | "serverRequest";
 `;
 
 const outFolder = join(root, "src/app-server/generated");
@@ -125,7 +131,8 @@ ${factTypes}
 export const codexVersion = ${JSON.stringify(version)};
 ${printTable("clientRequests", "ClientRequests", "ClientRequestFacts", found.clientRequests)}
 ${printTable("serverNotifications", "ServerNotifications", "ServerNotificationFacts", found.serverNotifications)}
-${printTable("serverRequests", "ServerRequests", "ServerRequestFacts", found.serverRequests)}`,
+${printTable("serverRequests", "ServerRequests", "ServerRequestFacts", found.serverRequests)}
+${printIds(found.connectionIds)}`,
     ],
   ]);
 }
@@ -189,6 +196,18 @@ function printTable(name, keys, facts, members) {
     (one) => `  ${JSON.stringify(one.method)}: ${printFacts(one.facts)},\n`,
   );
   return `\nexport const ${name} = {\n${lines.join("")}} as const satisfies Record<keyof ${keys}, ${facts}>;`;
+}
+
+/** @param {Map<string, Record<string, string>>} table */
+function printIds(table) {
+  const lines = [...table].map(
+    ([method, ids]) => `  ${JSON.stringify(method)}: ${printFacts(ids)},\n`,
+  );
+  return `
+/** Which params of which messages are such ids; the last ones are of a codex newer than this. */
+export const connectionIds: Readonly<Record<string, Readonly<Record<string, ConnectionId>>>> = {
+${lines.join("")}};
+`;
 }
 
 /** @param {object} facts */

@@ -753,7 +753,7 @@ export const requirements: readonly Requirement[] = [
     title:
       "A request id inside params is mapped to the request of the same session, and partial results reach only their session",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F109",

@@ -83,6 +83,46 @@ export class Protocol {
     return propertiesOf(type, (name) => (name.includes(".") ? this.#read(name) : undefined));
   }
 
+  /**
+   * Every property that values of a type can have, at any depth, with the way to it.
+   * @param {string | undefined} of
+   * @returns {Generator<{name: string, path: string[], isRequestId: boolean}>}
+   */
+  *everyProperty(of) {
+    if (of !== undefined) yield* this.#within({ kind: "name", name: of }, [], new Set());
+  }
+
+  /**
+   * @param {Type} type
+   * @param {string[]} path
+   * @param {Set<string>} seen the types that were gone into already: some contain themselves
+   * @returns {ReturnType<Protocol["everyProperty"]>}
+   */
+  *#within(type, path, seen) {
+    switch (type.kind) {
+      case "object":
+        for (const [name, { type: inner }] of type.properties) {
+          const here = [...path, name];
+          yield { name, path: here, isRequestId: namesType(inner, "v1.RequestId") };
+          yield* this.#within(inner, here, seen);
+        }
+        for (const value of type.values) yield* this.#within(value, [...path, "*"], seen);
+        return;
+      case "name":
+        if (!type.name.includes(".") || seen.has(type.name)) return;
+        seen.add(type.name);
+        return yield* this.#within(this.#read(type.name), path, seen);
+      case "array":
+        return yield* this.#within(type.of, path, seen);
+      case "union":
+      case "intersection":
+      case "generic":
+        for (const part of type.of) yield* this.#within(part, path, seen);
+        return;
+      case "literal":
+    }
+  }
+
   /** @param {string} key */
   #read(key) {
     const found = this.#declarations.get(key);
@@ -92,6 +132,19 @@ export class Protocol {
       return found.imports.get(name) ?? (this.#declarations.has(here) ? here : name);
     });
   }
+}
+
+/**
+ * Whether values of a type, or the members of its lists, are of the type with that full name.
+ * @param {Type} type
+ * @param {string} name
+ * @returns {boolean}
+ */
+function namesType(type, name) {
+  if (type.kind === "name") return type.name === name;
+  if (type.kind === "array") return namesType(type.of, name);
+  if (type.kind !== "union" && type.kind !== "generic") return false;
+  return type.of.some((part) => namesType(part, name));
 }
 
 /**

@@ -1,25 +1,10 @@
 // What a broker must know of each method to route it, derived from the protocol's types.
+import { Ids } from "./ids.mjs";
 
 /**
  * @typedef {import("./protocol.mjs").Protocol} Protocol
  * @typedef {import("./protocol.mjs").Message} Message
  */
-
-/**
- * Handles that a client chooses and that mean something on its connection only. Two clients may
- * choose the same one, so whoever shares a connection has to rename them.
- */
-const handleRules = [
-  { methods: /^command\/exec(\/|$)/, handle: "processId" },
-  { methods: /^process\//, handle: "processHandle" },
-  { methods: /^fs\/(watch|unwatch|changed)$/, handle: "watchId" },
-  { methods: /^fuzzyFileSearch$/, handle: "cancellationToken" },
-  { methods: /^fuzzyFileSearch\/session/, handle: "sessionId" },
-  { methods: /^mcpServer\/event\/stream\//, handle: "subscriptionId" },
-];
-
-/** Properties whose name alone says that the client chose them. */
-const alwaysHandles = ["processHandle", "watchId", "subscriptionId", "cancellationToken"];
 
 /** Results that are not named after their params, or after their method where there are none. */
 const resultNames = new Map([
@@ -42,7 +27,7 @@ export function tables(full, stable) {
   /** @param {string} union */
   const stableMethods = (union) => new Set(stable.messages(union).map(({ method }) => method));
   const usedResultNames = new Set();
-  const usedRules = new Set();
+  const ids = new Ids(full);
 
   /** @param {Message} message */
   const result = ({ method, params }) => {
@@ -56,19 +41,6 @@ export function tables(full, stable) {
     return name;
   };
 
-  /** @param {string} method @param {Map<string, unknown>} properties */
-  const handles = (method, properties) => {
-    const rules = handleRules.filter((rule) => rule.methods.test(method));
-    for (const rule of rules) {
-      usedRules.add(rule);
-      if (!properties.has(rule.handle)) throw new Error(`${method} has no ${rule.handle}`);
-    }
-    const found = rules.map((rule) => rule.handle);
-    const unknown = alwaysHandles.find((name) => properties.has(name) && !found.includes(name));
-    if (unknown) throw new Error(`${method} has a ${unknown}, and no rule says so`);
-    return found;
-  };
-
   const stableRequests = stableMethods("ClientRequest");
   const clientRequests = full.messages("ClientRequest").map((message) => {
     const { method } = message;
@@ -76,6 +48,8 @@ export function tables(full, stable) {
     const threadId = ["threadId", "conversationId"].find((name) => properties.has(name)) ?? null;
     const resultName = result(message);
     const resultProperties = full.properties(resultName);
+    ids.add(method, message.params);
+    ids.add(method, resultName);
     return {
       method,
       params: paramsType(message),
@@ -84,7 +58,6 @@ export function tables(full, stable) {
         stable: stableRequests.has(method),
         threadId,
         threadIdRequired: threadId !== null && properties.get(threadId)?.required === true,
-        handles: handles(method, properties),
         resultThread: resultProperties.has("reviewThreadId")
           ? "reviewThreadId"
           : full.properties(resultProperties.get("thread")?.type).has("id")
@@ -99,6 +72,7 @@ export function tables(full, stable) {
     const { method } = message;
     const properties = full.properties(message.params);
     const own = properties.get("threadId");
+    ids.add(method, message.params);
     const inner = full.properties(properties.get("thread")?.type).get("id");
     return {
       method,
@@ -107,7 +81,6 @@ export function tables(full, stable) {
         stable: stableNotifications.has(method),
         threadId: own ? "threadId" : inner ? "thread.id" : null,
         nullable: own?.nullable ?? false,
-        handles: handles(method, properties),
       },
     };
   });
@@ -116,10 +89,13 @@ export function tables(full, stable) {
   const serverRequests = full.messages("ServerRequest").map((message) => {
     const { method } = message;
     const properties = full.properties(message.params);
+    const resultName = result(message);
+    ids.add(method, message.params);
+    ids.add(method, resultName);
     return {
       method,
       params: paramsType(message),
-      result: result(message),
+      result: resultName,
       facts: {
         stable: stableAsked.has(method),
         threadId: ["threadId", "conversationId"].find((name) => properties.has(name)) ?? null,
@@ -131,10 +107,7 @@ export function tables(full, stable) {
   for (const method of resultNames.keys()) {
     if (!usedResultNames.has(method)) throw new Error(`no method ${method}; its result is listed`);
   }
-  for (const rule of handleRules) {
-    if (!usedRules.has(rule)) throw new Error(`no method matches ${rule.methods}`);
-  }
-  return { clientRequests, serverNotifications, serverRequests };
+  return { clientRequests, serverNotifications, serverRequests, connectionIds: ids.table() };
 }
 
 /** @param {Message} message */

@@ -2,13 +2,16 @@
 // a message has. TypeScript 7 has no programming interface, and these files use little of it.
 
 /**
- * @typedef {{kind: "object", properties: Map<string, Property>}
+ * @typedef {{kind: "object", properties: Map<string, Property>, values: Type[]}
  *   | {kind: "name", name: string}
+ *   | {kind: "generic", name: string, of: Type[]}
  *   | {kind: "literal", value: string}
  *   | {kind: "array", of: Type}
  *   | {kind: "union", of: Type[]}
  *   | {kind: "intersection", of: Type[]}} Type
  * @typedef {{type: Type, optional: boolean}} Property
+ *
+ * `values` of an object are those of a dictionary in it.
  */
 
 const token =
@@ -95,10 +98,12 @@ export function readType(source, qualify) {
       throw new Error(`unexpected ${part} in type: ${source.slice(0, 200)}`);
     }
     if (skip("<")) {
-      do union();
+      /** @type {Type[]} */
+      const of = [];
+      do of.push(union());
       while (skip(","));
       expect(">");
-      return { kind: "name", name: `${part}<>` };
+      return { kind: "generic", name: part, of };
     }
     return { kind: "name", name: qualify(part) };
   }
@@ -107,13 +112,15 @@ export function readType(source, qualify) {
   function object() {
     /** @type {Map<string, Property>} */
     const properties = new Map();
+    /** @type {Type[]} */
+    const values = [];
     while (!skip("}")) {
       if (skip("[")) {
         // `[key in string]?: T`, a dictionary: it has no property that a message could be routed by.
         while (!skip("]")) at += 1;
         skip("?");
         expect(":");
-        union();
+        values.push(union());
       } else {
         const key = next();
         const optional = skip("?");
@@ -123,7 +130,7 @@ export function readType(source, qualify) {
       }
       if (!skip(",")) skip(";");
     }
-    return { kind: "object", properties };
+    return { kind: "object", properties, values };
   }
 
   const type = union();

@@ -4,15 +4,17 @@
  */
 import {
   clientRequests,
+  connectionIds,
   serverNotifications,
   serverRequests,
   type ClientRequestFacts,
+  type ConnectionId,
   type ServerNotificationFacts,
   type ServerRequestFacts,
 } from "./generated/methods.ts";
 import type { ClientRequests, ServerNotifications, ServerRequests } from "./generated/index.ts";
 
-export type { ClientRequestFacts, ServerNotificationFacts, ServerRequestFacts };
+export type { ClientRequestFacts, ConnectionId, ServerNotificationFacts, ServerRequestFacts };
 
 /** A request that a client sends to the app-server. */
 export type ClientMethod = keyof ClientRequests;
@@ -36,6 +38,19 @@ export function notificationFacts(method: string): ServerNotificationFacts | und
 /** Facts of a request of the app-server; undefined for a method that this codex did not have. */
 export function serverRequestFacts(method: string): ServerRequestFacts | undefined {
   return Object.hasOwn(serverRequests, method) ? serverRequests[method as ServerMethod] : undefined;
+}
+
+/** Whether a message with that method, in whatever direction, is in the tables. */
+export function isKnownMethod(method: string): boolean {
+  return [clientRequests, serverNotifications, serverRequests, connectionIds].some((table) =>
+    Object.hasOwn(table, method),
+  );
+}
+
+/** The params of these messages that are ids of that kind, and mean something on one connection only. */
+export function paramsThatName(what: ConnectionId, method: string): readonly string[] {
+  const ids = Object.hasOwn(connectionIds, method) ? connectionIds[method] : undefined;
+  return Object.entries(ids ?? {}).flatMap(([param, names]) => (names === what ? param : []));
 }
 
 /** Methods that share a property, and why they have it. */
@@ -204,6 +219,24 @@ export const mayRunLong: readonly Judgement[] = [
     ],
   },
 ];
+
+/**
+ * Which request ends which other one of its connection that is still being worked on. Those of
+ * `thread/search` came with codex 0.171; an older one refuses them, and its searches end by themselves.
+ */
+const cancelledBy: Readonly<Record<string, string>> = {
+  "thread/sample": "thread/sample/cancel",
+  "thread/search": "thread/search/cancel",
+  "thread/search/stream": "thread/search/stream/cancel",
+  "userVerification/enroll": "userVerification/cancel",
+  "userVerification/delete": "userVerification/cancel",
+  "userVerification/verify": "userVerification/cancel",
+};
+
+/** The request that ends one with that method, by its id in `requestId`. */
+export function cancelOf(method: string): string | undefined {
+  return Object.hasOwn(cancelledBy, method) ? cancelledBy[method] : undefined;
+}
 
 /**
  * Everything else answers within 10 ms when all is well. Two minutes leave room for a host that

@@ -50,11 +50,13 @@ export class FairWindow<Owner, Item> {
     this.#taken -= 1;
   }
 
-  /** Removes and returns what this owner still has waiting. */
-  withdraw(owner: Owner): Item[] {
+  /** Removes and returns what this owner still has waiting, as far as it is meant. */
+  withdraw(owner: Owner, meant: (item: Item) => boolean = () => true): Item[] {
     const items = this.#waiting.get(owner) ?? [];
-    this.#waiting.delete(owner);
-    return items;
+    const stay = items.filter((item) => !meant(item));
+    if (stay.length === 0) this.#waiting.delete(owner);
+    else this.#waiting.set(owner, stay);
+    return items.filter(meant);
   }
 
   /** Removes and returns everything that waits. */

@@ -1,12 +1,21 @@
-import { limitMsOf } from "../app-server/method-table.ts";
+import { cancelOf, isKnownMethod, limitMsOf } from "../app-server/method-table.ts";
 import { BrokerError } from "../base/errors.ts";
-import { withId, withParams, type AnswerFrame, type RequestFrame } from "../wire/frame.ts";
-import { isRecord } from "../wire/messages.ts";
+import {
+  withId,
+  withParam,
+  withParams,
+  type AnswerFrame,
+  type NotificationFrame,
+  type RequestFrame,
+} from "../wire/frame.ts";
+import type { Line } from "../wire/line.ts";
+import { errorLine, isRecord, resultLine, type RawId } from "../wire/messages.ts";
 import { NEED_CWD } from "../wire/method-kinds.ts";
+import { namedRequest, type NamedRequest } from "../wire/request-ids.ts";
 import { opensThread, startsTurn } from "./admission.ts";
 import { askQuietly, type Ask } from "./ask.ts";
 import { threadInResult, threadParam } from "./frame-facts.ts";
-import { OpenHandles, withUpstreamHandles } from "./handles.ts";
+import { inWordsOfSession, OpenHandles, withUpstreamHandles } from "./handles.ts";
 import type { Peer } from "./peer.ts";
 import { refuse } from "./refuse.ts";
 import type { Outcome, Upstream } from "./upstream.ts";
@@ -54,7 +63,12 @@ export class Forwarding {
 
   /** @param waitMs for how long it may wait for a thread that another app-server writes to. */
   forward(peer: Peer, original: RequestFrame, waitMs: number | undefined): void {
-    const frame = this.#adapted(peer, original);
+    const named = requestNamedBy(original);
+    const target = named && this.#upstream.idOf(peer, named.id);
+    if (named !== undefined && target === undefined && mustStay(named)) {
+      return this.#answerUnsent(peer, original, named);
+    }
+    const frame = this.#adapted(peer, withTarget(original, named, target));
     const threadId = threadParam(frame);
     const answered =
       startsTurn(frame) && threadId !== undefined
@@ -65,7 +79,10 @@ export class Forwarding {
       owner: peer,
       method: frame.method,
       limitMs: limitMsOf(frame.method),
-      urgent: frame.method === "turn/interrupt",
+      id: original.id,
+      urgent: frame.method === "turn/interrupt" || target !== undefined,
+      onReport: (report: NotificationFrame, { param }: NamedRequest) =>
+        peer.deliver(withParam(report, param, original.id)),
     };
     const send = (): void => this.#upstream.forward(request, frame, settle);
     const opens = opensThread(frame);
@@ -85,7 +102,7 @@ export class Forwarding {
       this.#handles.answered(peer, frame, failed);
       if (BrokerError.is(outcome)) return refuse(peer, original, outcome);
       const catchUp = opens && !failed ? this.#opened(peer, frame, outcome) : undefined;
-      peer.send(withId(outcome, original.id));
+      peer.send(responseFor(peer, original, outcome));
       catchUp?.();
     };
     send();
@@ -96,10 +113,23 @@ export class Forwarding {
     this.#writers.refuse(why);
   }
 
+  /** The client's notification, as the app-server is to get it. */
+  notify(peer: Peer, frame: NotificationFrame): void {
+    const named = requestNamedBy(frame);
+    const target = named && this.#upstream.idOf(peer, named.id);
+    if (named !== undefined && target === undefined && mustStay(named)) return;
+    this.#upstream.sendLine(withTarget(frame, named, target).line);
+  }
+
   /** The session has gone: what it had waiting or open upstream is ended. */
   leave(peer: Peer): void {
     this.#gone.add(peer);
     this.#upstream.withdraw(peer);
+    for (const { id, method } of this.#upstream.outstandingOf(peer)) {
+      const cancel = cancelOf(method);
+      if (cancel === undefined) continue;
+      askQuietly(this.#ask, cancel, { requestId: Number(id) }, RELEASE_LIMIT_MS);
+    }
     for (const { method, params } of this.#handles.leave(peer)) {
       askQuietly(this.#ask, method, params, RELEASE_LIMIT_MS);
     }
@@ -114,6 +144,17 @@ export class Forwarding {
     return withParams(named, { ...named.params, cwd: this.#options.workspace });
   }
 
+  /** It names a request that the app-server has not got from this session, and may have from another. */
+  #answerUnsent(peer: Peer, frame: RequestFrame, { id, isKnown }: NamedRequest): void {
+    if (!isKnown) {
+      const message = `This session has no outstanding request ${id}.`;
+      return refuse(peer, frame, new BrokerError("invalidRequest", message));
+    }
+    this.#upstream.cancelUnsent(peer, id, (method) => cancelOf(method) === frame.method);
+    // Codex's own answer where there is nothing to cancel.
+    peer.send(resultLine(frame.id, {}));
+  }
+
   #opened(peer: Peer, { method }: RequestFrame, { result }: AnswerFrame): (() => void) | undefined {
     const threadId = threadInResult(result);
     if (threadId === undefined) return undefined;
@@ -122,4 +163,32 @@ export class Forwarding {
     this.#options.onOpenedInVain(peer, threadId);
     return undefined;
   }
+}
+
+/** A method that is in the tables and names no request has no such param: what it has, Codex ignores. */
+function requestNamedBy(frame: RequestFrame | NotificationFrame): NamedRequest | undefined {
+  const named = namedRequest(frame);
+  return named?.isKnown === false && isKnownMethod(frame.method) ? undefined : named;
+}
+
+/** Whether the app-server must not get the id as it is. The ids of the broker's requests are integers. */
+function mustStay({ id, isKnown }: NamedRequest): boolean {
+  return isKnown || !id.startsWith('"');
+}
+
+/** The message with the app-server's id for the request that it names. */
+function withTarget<F extends RequestFrame | NotificationFrame>(
+  frame: F,
+  named: NamedRequest | undefined,
+  id: RawId | undefined,
+): F {
+  return named === undefined || id === undefined ? frame : withParam(frame, named.param, id);
+}
+
+/** The response under the session's own id; an error of the app-server may quote a handle. */
+function responseFor(peer: Peer, request: RequestFrame, response: AnswerFrame): Line {
+  if (response.error === undefined) return withId(response, request.id);
+  const message = inWordsOfSession(response.error.message, request, peer);
+  if (message === response.error.message) return withId(response, request.id);
+  return errorLine(request.id, { ...response.error, message });
 }

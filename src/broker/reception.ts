@@ -75,7 +75,7 @@ export class Reception {
     const events: SessionEvents = {
       onInitialize: (from, frame) => void this.#initialize(from, frame),
       onRequest: (from, frame) => this.#request(from, frame),
-      onNotification: (_from, frame) => this.#router.notification(frame),
+      onNotification: (from, frame) => this.#router.notification(from, frame),
       onAnswer: (from, frame) => this.#router.answer(from, frame),
       onEnd: (from, error) => this.#ended(from, error),
     };

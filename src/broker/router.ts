@@ -210,8 +210,8 @@ export class Router {
     return this.#queue.withdraw(peer, threadId, ticket);
   }
 
-  notification(frame: NotificationFrame): void {
-    if (frame.method !== "initialized") this.upstream.sendLine(frame.line);
+  notification(peer: Peer, frame: NotificationFrame): void {
+    if (frame.method !== "initialized") this.#forwarding.notify(peer, frame);
   }
 
   answer(peer: Peer, frame: AnswerFrame): void {

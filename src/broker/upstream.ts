@@ -11,6 +11,7 @@ import {
 } from "../wire/frame.ts";
 import type { Line } from "../wire/line.ts";
 import {
+  canonicalId,
   errorLine,
   fromRpcError,
   notificationLine,
@@ -18,6 +19,7 @@ import {
   resultLine,
   type RawId,
 } from "../wire/messages.ts";
+import { namedRequest, type NamedRequest } from "../wire/request-ids.ts";
 import { decliningAnswer } from "../wire/declining-answers.ts";
 import { FairWindow } from "./fair-window.ts";
 import { beginningOf } from "./line-head.ts";
@@ -49,31 +51,39 @@ export type Outcome = AnswerFrame | BrokerError;
 
 export interface UpstreamRequest {
   readonly owner: object;
+  /** The owner's own id for it, by which the owner may name it later. */
+  readonly id?: RawId;
   readonly method: string;
   /** Milliseconds it may take from being sent; Infinity for what may run as long as the app-server lives. */
   readonly limitMs: number;
   /** Goes past everyone who waits, once the app-server takes anything at all. */
   readonly urgent?: boolean;
+  /** Called with each notification that names this request, before its response. */
+  readonly onReport?: (frame: NotificationFrame, named: NamedRequest) => void;
 }
 
 /** A request on its way to the app-server, or waiting for a place. */
 class Pending {
   readonly owner: object;
+  readonly ownId: RawId | undefined;
   readonly method: string;
   readonly limitMs: number;
   readonly line: (id: RawId) => Line;
   readonly settle: (outcome: Outcome) => void;
+  readonly onReport: UpstreamRequest["onReport"];
   sentAt = 0;
   inWindow = false;
   /** How often the app-server has refused it for want of room. */
   refusals = 0;
 
   constructor(
-    { owner, method, limitMs }: UpstreamRequest,
+    { owner, id, method, limitMs, onReport }: UpstreamRequest,
     line: (id: RawId) => Line,
     settle: (outcome: Outcome) => void,
   ) {
     this.owner = owner;
+    this.ownId = id === undefined ? undefined : canonicalId(id);
+    this.onReport = onReport;
     this.method = method;
     this.limitMs = limitMs;
     this.line = line;
@@ -155,8 +165,29 @@ export class Upstream {
   /** A session has gone: what it still had waiting is settled unsent. */
   withdraw(owner: object): void {
     const cause = new BrokerError("connectionClosed", "The session that asked has gone.");
-    const postponed = this.#postponed.withdraw((pending) => pending.owner === owner);
-    for (const pending of [...this.#window.withdraw(owner), ...postponed]) pending.settle(cause);
+    this.#withdraw(owner, cause, () => true);
+  }
+
+  /** Settles a request that waits here with "cancelled", if it is of a method that can be cancelled so. */
+  cancelUnsent(owner: object, id: RawId, isCancellable: (method: string) => boolean): void {
+    const cause = new BrokerError("turnInterrupted", "The request was cancelled.", {
+      hint: "Codex has not got it. Send it again when it is wanted.",
+    });
+    this.#withdraw(owner, cause, (each) => each.ownId === id && isCancellable(each.method));
+  }
+
+  /** The requests of this owner that the app-server has got and has not answered, by their ids there. */
+  outstandingOf(owner: object): Array<{ readonly id: RawId; readonly method: string }> {
+    return [...this.#pending].flatMap(([id, pending]) =>
+      pending.owner === owner ? { id, method: pending.method } : [],
+    );
+  }
+
+  /** The id at the app-server of an outstanding request that its owner names; of several the latest. */
+  idOf(owner: object, ownId: RawId): RawId | undefined {
+    return [...this.#pending].findLast(
+      ([, pending]) => pending.owner === owner && pending.ownId === ownId,
+    )?.[0];
   }
 
   receive(line: Buffer): void {
@@ -166,7 +197,7 @@ export class Upstream {
         this.#lastAnswerAt = monotonicMs();
         return this.#answer(frame);
       case "notification":
-        return this.#events.onNotification(frame);
+        return this.#report(frame) ? undefined : this.#events.onNotification(frame);
       case "request":
         return this.#events.onServerRequest(frame);
       case "fault":
@@ -234,6 +265,11 @@ export class Upstream {
     this.#pump();
   }
 
+  #withdraw(owner: object, cause: BrokerError, meant: (pending: Pending) => boolean): void {
+    const postponed = this.#postponed.withdraw((each) => each.owner === owner && meant(each));
+    for (const each of [...this.#window.withdraw(owner, meant), ...postponed]) each.settle(cause);
+  }
+
   #pump(): void {
     if (this.#send === undefined) return;
     for (let next = this.#window.take(); next !== undefined; next = this.#window.take()) {
@@ -249,6 +285,15 @@ export class Upstream {
     this.#pending.set(id, pending);
     this.#send?.(pending.line(id));
     this.#sweep ??= setInterval(() => this.#sweepOverdue(), SWEEP_EVERY_MS);
+  }
+
+  /** A notification that names a request concerns whoever sent that. @returns whether it was one. */
+  #report(frame: NotificationFrame): boolean {
+    const named = namedRequest(frame);
+    if (named === undefined) return false;
+    const pending = this.#pending.get(named.id);
+    pending?.onReport?.(frame, named);
+    return named.isKnown || pending !== undefined;
   }
 
   #answer(frame: AnswerFrame): void {

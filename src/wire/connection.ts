@@ -112,10 +112,13 @@ export class Connection {
   /**
    * Another's request, every byte as it came but the id. `onOutcome` is called once, in the order in
    * which everything else arrives here.
+   *
+   * @returns its id on this connection; undefined when that has ended.
    */
-  forward(frame: RequestFrame, onOutcome: (outcome: Outcome) => void): void {
-    if (this.#end !== undefined) return onOutcome(this.#end);
-    this.#ask((id) => withId(frame, id), onOutcome);
+  forward(frame: RequestFrame, onOutcome: (outcome: Outcome) => void): RawId | undefined {
+    if (this.#end === undefined) return this.#ask((id) => withId(frame, id), onOutcome);
+    onOutcome(this.#end);
+    return undefined;
   }
 
   /** A line that is already complete: another's notification, or the answer to what came as a frame. */

@@ -149,10 +149,52 @@ export function withParams<F extends RequestFrame | NotificationFrame>(
   return { ...frame, line, params, idSpan };
 }
 
+/** The message with another piece of JSON for one of its params, and every other byte as it was. */
+export function withParam<F extends RequestFrame | NotificationFrame>(
+  frame: F,
+  name: string,
+  json: string,
+): F {
+  const before = textLineOf(frame.line);
+  let line = before;
+  // From the back, so that the spans before it stay right.
+  for (const { start, end } of paramSpans(before, name).toReversed()) {
+    line = (line.slice(0, start) + json + line.slice(end)) as TextLine;
+  }
+  const params = isRecord(frame.params)
+    ? { ...frame.params, [name]: JSON.parse(textOf(json)) as unknown }
+    : frame.params;
+  if (frame.kind === "notification") return { ...frame, line, params };
+  const { start, end } = frame.idSpan;
+  const [span] = paramSpans(before, name);
+  const shift = span !== undefined && start > span.start ? line.length - before.length : 0;
+  return { ...frame, line, params, idSpan: { start: start + shift, end: end + shift } };
+}
+
+/** How one of its params stands in the message. */
+export function rawParam(
+  { line }: RequestFrame | NotificationFrame,
+  name: string,
+): string | undefined {
+  const text = textLineOf(line);
+  const span = paramSpans(text, name).at(-1);
+  return span === undefined ? undefined : text.slice(span.start, span.end);
+}
+
+/** Where the values of that param stand: one, unless somebody has written the name twice. */
+function paramSpans(text: TextLine, name: string): Span[] {
+  const params = objectMembers(text).find(([each]) => each === "params")?.[1];
+  if (params === undefined || text[params.start] !== "{") return [];
+  return objectMembers(text.slice(params.start, params.end))
+    .filter(([each]) => each === name)
+    .map(([, { start, end }]) => ({ start: params.start + start, end: params.start + end }));
+}
+
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
 
-function isUsableId(raw: RawId): boolean {
+/** Whether this piece of JSON can be the id of a request. */
+export function isUsableId(raw: RawId): boolean {
   if (raw.startsWith('"')) return true;
   if (!/^-?\d{1,19}$/.test(raw)) return false;
   const id = BigInt(raw);

@@ -1,5 +1,5 @@
 import { BrokerError, isErrorKind, messageOf } from "../base/errors.ts";
-import { asciiJson, lineOf, type TextLine } from "./line.ts";
+import { asciiJson, lineOf, textOf, type TextLine } from "./line.ts";
 
 /** An id as it stood in its line, quotes included: `7` and `"7"` differ, and 2^53 + 1 stays exact. */
 export type RawId = string;
@@ -7,6 +7,11 @@ export type RawId = string;
 /** How an id that was parsed stood in its line, unless somebody wrote it in an unusual way. */
 export function rawIdOf(id: unknown): RawId {
   return lineOf(JSON.stringify(id) ?? "");
+}
+
+/** One text for each id, however it was written. */
+export function canonicalId(raw: RawId): RawId {
+  return raw.startsWith('"') ? rawIdOf(JSON.parse(textOf(raw))) : String(BigInt(raw));
 }
 
 /** JSON-RPC's own code for a method that the other side has nobody for. */

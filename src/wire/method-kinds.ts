@@ -12,6 +12,15 @@ export const THREAD_OPENERS: ReadonlySet<string> = new Set([
   "thread/fork",
 ]);
 
+/** Messages whose `requestId` is the id of another request of the client's, those of codex 0.171 included. */
+export const NAME_REQUESTS: ReadonlySet<string> = new Set([
+  "thread/sample/cancel",
+  "thread/search/cancel",
+  "thread/search/partial",
+  "thread/search/stream/cancel",
+  "userVerification/cancel",
+]);
+
 /** Requests that run in a directory, which is the app-server's own, and so no one's, unless it is named. */
 export const NEED_CWD: ReadonlySet<string> = new Set([
   "thread/start",

@@ -1,19 +1,25 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import {
   clientRequests,
+  connectionIds,
   serverNotifications,
   serverRequests,
 } from "../../src/app-server/generated/methods.ts";
 import {
+  cancelOf,
   isSafeToRepeat,
   limitMsOf,
   mayRunLong,
   notificationFacts,
   ORDINARY_LIMIT_MS,
+  paramsThatName,
   requestFacts,
   safeToRepeat,
   serverRequestFacts,
+  type ConnectionId,
 } from "../../src/app-server/method-table.ts";
+import { NAME_REQUESTS } from "../../src/wire/method-kinds.ts";
 
 describe("the generated tables", () => {
   test("hold every method of the pinned codex", () => {
@@ -63,16 +69,41 @@ describe("the generated tables", () => {
   });
 
   test("name the handles that a client chooses", () => {
-    expect(requestFacts("command/exec/write")?.handles).toEqual(["processId"]);
-    expect(requestFacts("process/kill")?.handles).toEqual(["processHandle"]);
-    expect(requestFacts("fs/unwatch")?.handles).toEqual(["watchId"]);
-    expect(requestFacts("fuzzyFileSearch/sessionStop")?.handles).toEqual(["sessionId"]);
-    expect(requestFacts("fuzzyFileSearch")?.handles).toEqual(["cancellationToken"]);
-    expect(requestFacts("mcpServer/event/stream/stop")?.handles).toEqual(["subscriptionId"]);
-    expect(notificationFacts("process/exited")?.handles).toEqual(["processHandle"]);
+    const handlesOf = (method: string): readonly string[] => paramsThatName("handle", method);
+    expect(handlesOf("command/exec/write")).toEqual(["processId"]);
+    expect(handlesOf("process/kill")).toEqual(["processHandle"]);
+    expect(handlesOf("fs/unwatch")).toEqual(["watchId"]);
+    expect(handlesOf("fuzzyFileSearch/sessionStop")).toEqual(["sessionId"]);
+    expect(handlesOf("fuzzyFileSearch")).toEqual(["cancellationToken"]);
+    expect(handlesOf("mcpServer/event/stream/stop")).toEqual(["subscriptionId"]);
+    expect(handlesOf("process/exited")).toEqual(["processHandle"]);
     // The app-server's own ids, and a login's: nothing that two clients could both have chosen.
-    expect(requestFacts("thread/backgroundTerminals/terminate")?.handles).toEqual([]);
-    expect(requestFacts("accountSession/switch")?.handles).toEqual([]);
+    expect(handlesOf("thread/backgroundTerminals/terminate")).toEqual([]);
+    expect(handlesOf("accountSession/switch")).toEqual([]);
+  });
+
+  test("name every request id in params, and so every message that names a request (F108)", () => {
+    const types = readFileSync("src/app-server/generated/v2.ts", "utf8");
+    // Independent of the generator's rules: every type that has a property of the type RequestId.
+    const typed = types.split("\nexport type ").filter((type) => /: RequestId\b/.test(type));
+    expect(typed.map((type) => /^\w*/.exec(type)?.[0] ?? "").toSorted()).toEqual([
+      "ServerRequestResolvedNotification",
+      "ThreadSampleCancelParams",
+      "UserVerificationCancelParams",
+    ]);
+    const named = Object.entries(connectionIds).filter(([, ids]) => "requestId" in ids);
+    const byKind = (kind: ConnectionId): string[] =>
+      named.filter(([, ids]) => ids["requestId"] === kind).map(([method]) => method);
+    expect(byKind("serverRequest")).toEqual(["serverRequest/resolved"]);
+    expect(byKind("clientRequest").toSorted()).toEqual([...NAME_REQUESTS].toSorted());
+  });
+
+  test("have something that cancels only where a request id can be given (F108)", () => {
+    const cancels = [...NAME_REQUESTS].filter((method) => method.endsWith("/cancel"));
+    const inUse = ["thread/search", "thread/search/stream", ...Object.keys(clientRequests)].map(
+      cancelOf,
+    );
+    expect(cancels.filter((method) => !inUse.includes(method))).toEqual([]);
   });
 });
 

@@ -26,6 +26,8 @@ export interface Client {
   readonly heard: readonly Message[];
   /** Sends a message and lets it arrive. */
   say(message: object): Promise<void>;
+  /** Sends a line just as it is, and lets it arrive. */
+  write(line: string): Promise<void>;
   /** The answer to the request with that id. */
   answerTo(id: number | string): Message | undefined;
   methods(): string[];
@@ -82,22 +84,24 @@ export class Bench {
           this.router.join(from);
         },
         onRequest: (from, frame) => this.#request(from, frame),
-        onNotification: (_from, frame) => this.router.notification(frame),
+        onNotification: (from, frame) => this.router.notification(from, frame),
         onAnswer: (from, frame) => this.router.answer(from, frame),
         onEnd: (from) => this.router.leave(from),
       },
       DEFAULT_LIMITS,
     );
-    const send = async (message: object): Promise<void> => {
-      say(JSON.stringify(message));
+    const write = async (line: string): Promise<void> => {
+      say(line);
       await arrived();
     };
+    const send = (message: object): Promise<void> => write(JSON.stringify(message));
     await send({ id: 0, method: "initialize", params: { capabilities } });
     return {
       get heard() {
         return heard();
       },
       say: send,
+      write,
       answerTo: (id) => heard().find((each) => each.id === id && each.method === undefined),
       methods: () => heard().flatMap(({ method }) => method ?? []),
       async go() {

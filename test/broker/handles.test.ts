@@ -1,28 +1,33 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { clientRequests, serverNotifications } from "../../src/app-server/generated/methods.ts";
+import { paramsThatName } from "../../src/app-server/method-table.ts";
 import {
-  clientRequests,
-  serverNotifications,
-  type ClientRequestFacts,
-  type ServerNotificationFacts,
-} from "../../src/app-server/generated/methods.ts";
-import { OpenHandles, ownerOfHandle, withUpstreamHandles } from "../../src/broker/handles.ts";
+  inWordsOfSession,
+  OpenHandles,
+  ownerOfHandle,
+  withUpstreamHandles,
+} from "../../src/broker/handles.ts";
 import { notificationFrame, recordingPeer, requestFrame } from "./recording-peer.ts";
+import { decodeFrame, withId, type RequestFrame } from "../../src/wire/frame.ts";
 import { textLineOf } from "../../src/wire/line.ts";
 
 const one = recordingPeer(1);
 const other = recordingPeer(12);
 
-const requests = Object.entries<ClientRequestFacts>(clientRequests).filter(
-  ([, { handles }]) => handles.length > 0,
-);
-const notifications = Object.entries<ServerNotificationFacts>(serverNotifications).filter(
-  ([, { handles }]) => handles.length > 0,
-);
+type WithHandles = [method: string, handles: readonly string[]];
+
+const withHandles = (table: object): WithHandles[] =>
+  Object.keys(table)
+    .map((method): WithHandles => [method, paramsThatName("handle", method)])
+    .filter(([, handles]) => handles.length > 0);
+
+const requests = withHandles(clientRequests);
+const notifications = withHandles(serverNotifications);
 
 type Params = Record<string, unknown>;
 
-describe.each(requests)("the handles of %s", (method, { handles }) => {
+describe.each(requests)("the handles of %s", (method, handles) => {
   const named = (name: unknown): Params =>
     Object.fromEntries([...handles.map((handle) => [handle, name]), ["other", "untouched"]]);
 
@@ -42,7 +47,7 @@ describe.each(requests)("the handles of %s", (method, { handles }) => {
   });
 });
 
-describe.each(notifications)("the handle of %s", (method, { handles: [handle = ""] }) => {
+describe.each(notifications)("the handle of %s", (method, [handle = ""]) => {
   test("F35: leads to its session, which sees it as it has named it", () => {
     const owner = ownerOfHandle(notificationFrame(method, { [handle]: "s12-w", a: 1 }));
     expect(owner?.session).toBe(12);
@@ -111,6 +116,24 @@ test("F12 F23: a command without a name gets one that no client can have chosen,
   expect(nameOf({ command: ["x"], processId: "p" })).toBe("s1-p");
 });
 
+test("an error of the app-server quotes the handle that the client has chosen (F108)", () => {
+  const frame = requestFrame(1, "fs/watch", { watchId: "w" });
+  expect(inWordsOfSession("watchId already exists: s1-w", frame, one)).toBe(
+    "watchId already exists: w",
+  );
+  expect(inWordsOfSession("no such thing: s12-w", frame, one)).toBe("no such thing: s12-w");
+});
+
+test("an exchanged handle leaves every other byte as it came (F108)", () => {
+  const line =
+    '{"params": {"watchId" : "w", "n":9007199254740993 },"id":9007199254740993,"method":"fs/watch"}';
+  const frame = decodeFrame(Buffer.from(line)) as RequestFrame;
+  expect(withUpstreamHandles(frame, one).line).toBe(line.replace('"w"', '"s1-w"'));
+  expect(withId(withUpstreamHandles(frame, one), "7")).toBe(
+    line.replace('"w"', '"s1-w"').replace('"id":9007199254740993', '"id":7'),
+  );
+});
+
 describe("what a session holds open (F23)", () => {
   const pairs: Array<[begins: string, ends: string, params: Params]> = [
     ["fs/watch", "fs/unwatch", { watchId: "s1-w" }],
@@ -177,6 +200,16 @@ describe("what a session holds open (F23)", () => {
     handles.note(one, requestFrame(2, "fs/watch", { watchId: "s1-w" }));
     handles.note(one, requestFrame(3, "fs/watch", { watchId: "s1-v" }));
     expect(handles.leave(one)).toHaveLength(2);
+  });
+
+  test("stays open when another request for the same handle fails (F108)", () => {
+    const handles = new OpenHandles();
+    const params = { watchId: "s1-w" };
+    handles.note(one, requestFrame(1, "fs/watch", params));
+    handles.answered(one, requestFrame(1, "fs/watch", params), false);
+    handles.note(one, requestFrame(2, "fs/watch", params));
+    handles.answered(one, requestFrame(2, "fs/watch", params), true);
+    expect(handles.leave(one)).toEqual([{ method: "fs/unwatch", params }]);
   });
 
   test("is not brought back by an answer that comes after the session has left", () => {

@@ -104,6 +104,32 @@ describe("proxy", { timeout: LIMIT_MS }, () => {
     expect(messagesIn(other, threads[1])).toEqual(["other"]);
   });
 
+  test("a program cancels its own sample by its own id, and no one else's (F108)", async () => {
+    await using world = await makeWorld();
+    await using program = start(world);
+    await using other = start(world);
+    for (const each of [program, other]) {
+      const clientInfo = { name: "p", title: null, version: "1" };
+      await each.request("initialize", { clientInfo, capabilities: { experimentalApi: true } });
+    }
+    const threadId = await startThread(program);
+    const expectedTurnId = await startTurn(program, threadId, "say: done");
+    await endOf(program, expectedTurnId);
+    const { total } = world.model.requests;
+    const params = { threadId, expectedTurnId, prompt: "hold: gate" };
+    program.write(`${JSON.stringify({ id: "sample", method: "thread/sample", params })}\n`);
+    await eventually(() => world.model.requests.total > total, "the model is asked", WAIT_MS);
+    for (let requestId = 0; requestId < 40; requestId += 1) {
+      expect(await other.request("thread/sample/cancel", { requestId })).toEqual({});
+      // Nor does the program itself hit it by the number that it has at the broker.
+      expect(await program.request("thread/sample/cancel", { requestId })).toEqual({});
+    }
+    expect(world.model.requests.inFlight).toBe(1);
+    expect(await program.request("thread/sample/cancel", { requestId: "sample" })).toEqual({});
+    const cancelled = await program.next(({ id }) => id === "sample");
+    expect(at(cancelled, "error.message")).toBe("sample canceled");
+  });
+
   test("a question reaches the program, and its answer the turn", async () => {
     await using world = await makeWorld({ config: ASKING });
     await using program = start(world);

@@ -15,13 +15,14 @@ import {
   type RequestFrame,
 } from "../../wire/frame.ts";
 import type { Streams } from "../../wire/line-channel.ts";
-import { isRecord } from "../../wire/messages.ts";
+import { isRecord, resultLine } from "../../wire/messages.ts";
 import { openHealthy } from "../open.ts";
 import { BrokerSession } from "./broker-session.ts";
 import { isRefusal, refusedForDraining, threadIn } from "./frame-facts.ts";
 import { GREETINGS, NEED_CWD } from "../../wire/method-kinds.ts";
 import { endOfLostTurn } from "./lost-turn.ts";
 import { ProxiedQuestions } from "./questions.ts";
+import { ProxiedRequests } from "./requests.ts";
 import { StdioProgram } from "./stdio-program.ts";
 import { ThreadHomes } from "./thread-homes.ts";
 
@@ -49,6 +50,7 @@ export class Proxy {
   readonly #sessions = new Set<BrokerSession>();
   readonly #homes = new ThreadHomes((threadId, why) => this.#tellOfLostThread(threadId, why));
   readonly #questions = new ProxiedQuestions();
+  readonly #requests = new ProxiedRequests();
   readonly #closing = new AbortController();
   readonly #ended = deferred<void>();
   #current: BrokerSession | undefined;
@@ -84,7 +86,7 @@ export class Proxy {
         return this.#request(frame);
       case "notification":
         // The handshake is this side's own business, and done anew with each broker.
-        if (frame.method !== "initialized") this.#current?.connection.sendLine(frame.line);
+        if (frame.method !== "initialized") this.#notify(frame);
         return;
       case "answer":
         return this.#questions.answer(frame);
@@ -110,8 +112,18 @@ export class Proxy {
   async #route(request: RequestFrame): Promise<void> {
     const frame = this.#inDirectory(request);
     for (let gate = this.#gate(frame); gate !== undefined; gate = this.#gate(frame)) await gate;
-    const target = this.#targetOf(frame);
-    if (target !== undefined) this.#forward(frame, target);
+    const named = this.#requests.toBroker(frame);
+    // Codex's own answer where there is nothing to cancel.
+    if (named === "nothing") return this.#program.send(resultLine(frame.id, {}));
+    const target = named?.session ?? this.#targetOf(frame);
+    if (target !== undefined) this.#forward(named?.frame ?? frame, target);
+  }
+
+  #notify(frame: NotificationFrame): void {
+    const named = this.#requests.toBroker(frame);
+    if (named === "nothing") return;
+    const target = named?.session ?? this.#current;
+    target?.connection.sendLine((named?.frame ?? frame).line);
   }
 
   /** What has to be waited for first: a move, or the thread's. A turn that runs is reached all along. */
@@ -130,7 +142,8 @@ export class Proxy {
 
   #forward(frame: RequestFrame, session: BrokerSession): void {
     const undo = session.work.begin(frame.method, frame.params);
-    session.connection.forward(frame, (outcome) => {
+    const id = session.connection.forward(frame, (outcome) => {
+      this.#requests.settled(frame);
       if (isRefusal(outcome)) undo();
       if (refusedForDraining(outcome) && session.draining?.reconnect === true) {
         return void this.#again(frame, session);
@@ -139,6 +152,7 @@ export class Proxy {
       if (outcome.error === undefined) this.#noteAnswer(frame, outcome, session);
       this.#program.send(withId(outcome, frame.id));
     });
+    if (id !== undefined) this.#requests.sent(frame, session, id);
   }
 
   /** Refused before anything came of it, so it can be asked of the successor. */
@@ -172,9 +186,14 @@ export class Proxy {
       return;
     }
     // A program that knows the app-server alone gets Codex's own words instead, once they are true.
-    if (!method.startsWith("broker/")) this.#program.send(frame.line);
+    if (!method.startsWith("broker/")) this.#tell(session, frame);
     if (method === "thread/deleted") this.#homes.forget(threadIn(frame.params) ?? "");
     if (session !== this.#current && this.#moving === undefined) this.#takeOverFrom(session);
+  }
+
+  #tell(session: BrokerSession, frame: NotificationFrame): void {
+    const own = this.#requests.toProgram(frame, session);
+    if (own !== undefined) this.#program.send(own.line);
   }
 
   #heardOfEnd(session: BrokerSession): void {
