@@ -746,7 +746,7 @@ export const requirements: readonly Requirement[] = [
     id: "F107",
     title: "A response with a null error, or an error with a null result, is accepted",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F108",

@@ -89,7 +89,10 @@ function classify(line: TextLine, value: Record<string, unknown>): Frame<TextLin
       `An id is a string or a 64-bit integer, not ${textOf(id.slice(0, 40))}.`,
     );
   }
-  const method = value["method"];
+  // A sender that has one shape for every message writes null for what this one has not.
+  const error = value["error"] ?? undefined;
+  const isResponse = error !== undefined || "result" in value;
+  const method = isResponse ? (value["method"] ?? undefined) : value["method"];
   // An id without a method is not one of the sender's own: it would take a reply for another's.
   const sender = method === undefined ? null : (id ?? null);
   if (twice !== undefined) {
@@ -108,11 +111,10 @@ function classify(line: TextLine, value: Record<string, unknown>): Frame<TextLin
   if (id === undefined || idSpan === undefined) {
     return fault(null, "invalidRequest", "The message has neither a method nor an id.");
   }
-  const error = value["error"];
   if (error !== undefined && !isErrorObject(error)) {
     return fault(null, "invalidRequest", "The answer's error has no code and message.");
   }
-  if (error === undefined && !("result" in value)) {
+  if (!isResponse) {
     return fault(
       null,
       "invalidRequest",

@@ -74,6 +74,41 @@ describe("a question that nobody can answer is declined in a shape that the real
     );
   });
 
+  test.each([
+    ["a result and a null error", { result: { decision: "accept" }, error: null }],
+    [
+      "every member of a message",
+      { jsonrpc: "2.0", method: null, params: null, result: { decision: "accept" }, error: null },
+    ],
+  ])("an approval is given by a response that has %s (F107)", async (_what, response) => {
+    await using session = await RawSession.initialized(endpoint);
+    const { length } = session.messages;
+    await started(session, "shell-ask: echo yes");
+    const { id } = await session.nextOf("item/commandExecution/requestApproval");
+    session.send({ id, ...response });
+    await session.nextOf("turn/completed");
+    expect(session.messages.slice(length).filter((message) => "error" in message)).toEqual([]);
+    const item = session.messages.findLast(
+      ({ method, params }) =>
+        method === "item/completed" &&
+        (params?.["item"] as { type: string }).type === "commandExecution",
+    );
+    expect(item?.params?.["item"]).toMatchObject({ status: "completed", exitCode: 0 });
+  });
+
+  test("an error with a null result leaves the question to others (F107)", async () => {
+    await using session = await RawSession.initialized(endpoint);
+    await started(session, "shell-ask: echo no");
+    const { id } = await session.nextOf("item/commandExecution/requestApproval");
+    session.send({
+      id,
+      result: null,
+      error: { code: -32601, message: "Method not found", data: null },
+    });
+    await session.nextOf("turn/completed");
+    expect(JSON.stringify(world.model.requests.recent.at(-1)?.body)).toContain("rejected by user");
+  });
+
   test("F65: an approval comes back to an owner that was cut off, while another one kept its turn", async () => {
     const owner = await RawSession.initialized(endpoint);
     await using joined = await RawSession.initialized(endpoint);

@@ -10,6 +10,16 @@ const delta = (threadId: string, text: string): object => ({
   params: { threadId, turnId: "u", delta: text },
 });
 
+test("an app-server may write a null error beside a result: whoever asked gets it, and the thread is known (F107)", async () => {
+  const bench = new Bench();
+  const client = await bench.client();
+  await client.say({ id: 1, method: "thread/start", params: {} });
+  await bench.answer("thread/start", { result: { thread: { id: "t" } }, error: null });
+  expect(client.answerTo(1)).toEqual({ id: 1, result: { thread: { id: "t" } }, error: null });
+  await bench.turn(client, "t", "u");
+  expect(bench.router.turnCount).toBe(1);
+});
+
 describe("requests", () => {
   test("F41: of several sessions with equal ids go under others upstream, and each has its answer", async () => {
     const bench = new Bench();

@@ -130,17 +130,21 @@ describe("proxy", { timeout: LIMIT_MS }, () => {
     expect(at(cancelled, "error.message")).toBe("sample canceled");
   });
 
-  test("a question reaches the program, and its answer the turn", async () => {
+  test.each([
+    ["its result alone", {}],
+    ["a null error beside its result", { error: null }],
+  ])("a question reaches the program, and its answer the turn: %s (F107)", async (_what, more) => {
     await using world = await makeWorld({ config: ASKING });
     await using program = start(world);
     await program.initialize();
     const threadId = await startThread(program);
     const turnId = await startTurn(program, threadId, "shell-ask: echo asked ;; say: done");
     const question = await program.nextOf("item/commandExecution/requestApproval");
-    program.send({ id: question["id"] ?? null, result: { decision: "accept" } });
+    program.send({ id: question["id"] ?? null, result: { decision: "accept" }, ...more });
     const resolved = await program.nextOf("serverRequest/resolved");
     expect(at(resolved, "params.requestId")).toBe(question["id"]);
     expect(await endOf(program, turnId)).toMatchObject({ status: "completed" });
+    expect(program.lines.filter((line) => line.includes('"error":{'))).toEqual([]);
   });
 
   test("the end of its stdin ends it, and the broker interrupts its turn", async () => {

@@ -49,6 +49,15 @@ describe("a request", () => {
     expect(await outcomes(all)).toEqual([null, { two: 2 }, "three"]);
   });
 
+  test("takes a null beside the result or the error for absent (F107)", async () => {
+    const { connection, say } = open();
+    const all = [connection.request("m"), connection.request("m")];
+    say('{"id":1,"result":1,"error":null}');
+    say('{"id":2,"result":null,"error":{"code":7,"message":"no"}}');
+    expect(await outcomes(all)).toMatchObject([1, { code: 7, message: "no" }]);
+    expect(connection.endCause).toBeUndefined();
+  });
+
   test("F41: takes no answer to another id, nor a second one", async () => {
     const { connection, say } = open();
     const answer = connection.request("m");

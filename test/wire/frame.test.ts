@@ -217,6 +217,36 @@ describe("what kind a message is of", () => {
   });
 });
 
+describe("a member that is null beside the one that counts is absent (F107)", () => {
+  test.each([
+    ['{"id":1,"result":{"a":1},"error":null}', { result: { a: 1 }, error: undefined }],
+    ['{"error":null,"result":null,"id":1}', { result: null, error: undefined }],
+    ['{"id":1,"method":null,"params":null,"result":[],"error":null}', { result: [] }],
+    [
+      '{"jsonrpc":"2.0","id":1,"result":null,"error":{"code":1,"message":"m","data":null}}',
+      { result: null, error: { code: 1, message: "m", data: null } },
+    ],
+    ['{"id":1,"method":null,"error":{"code":1,"message":"m"}}', { error: { code: 1 } }],
+  ])("%s is a response", (line, members) => {
+    expect(decode(line)).toMatchObject({ kind: "answer", id: "1", line, ...members });
+  });
+
+  test.each([
+    ['{"id":1,"method":"m","params":{},"result":null,"error":null}', "request"],
+    ['{"method":"m","params":{},"result":null,"error":null}', "notification"],
+  ])("%s is a %s", (line, kind) => {
+    expect(decode(line)).toMatchObject({ kind, method: "m", line });
+  });
+
+  test.each([
+    '{"id":1,"error":null}',
+    '{"id":1,"method":null}',
+    '{"id":1,"method":null,"error":null}',
+  ])("%s is no message: nothing in it counts", (line) => {
+    expect(faultOf(line)).toMatchObject({ error: { kind: "invalidRequest" } });
+  });
+});
+
 describe("a message with other params", () => {
   test("has them, and every other byte is as it was", () => {
     fc.assert(
