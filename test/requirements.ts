@@ -721,7 +721,7 @@ export const requirements: readonly Requirement[] = [
     id: "F103",
     title: "A broker that has a successor waits for its turns without a limit",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F104",

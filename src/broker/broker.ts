@@ -27,6 +27,7 @@ import {
   type Versions,
 } from "../wire/broker-protocol.ts";
 import { DescendantWatch } from "./descendant-watch.ts";
+import { DrainLimit } from "./drain-limit.ts";
 import { DriftWatch } from "./drift-watch.ts";
 import type { Ending } from "./ending.ts";
 import { runDown } from "./exit-path.ts";
@@ -77,6 +78,7 @@ export class Broker implements Host {
     () => this.#router.turnCount > 0,
   );
   readonly #changes = new Changes();
+  readonly #drainLimit = new DrainLimit(() => this.#changes.notify());
   readonly #started = deferred<void>();
   readonly #ended = deferred<void>();
   #listener: Listener | undefined;
@@ -203,11 +205,10 @@ export class Broker implements Host {
 
   /** Ends the broker in order, once; later calls wait for the first. Never rejects. */
   end(ending: Ending): Promise<void> {
-    if (!this.#state.is("starting", "serving")) {
-      if (ending.force === true) this.#router.interruptAll();
-      return this.ended;
-    }
-    const { reason, error } = ending;
+    const { reason, error, force, interruptAfterMs } = ending;
+    if (force === true) this.#drainLimit.set(0);
+    else if (interruptAfterMs !== undefined) this.#drainLimit.set(interruptAfterMs);
+    if (!this.#state.is("starting", "serving")) return this.ended;
     trace("info", "broker.draining", { reason, turns: this.#router.turnCount });
     this.#state.to("draining");
     this.#drainingSince = monotonicMs();
@@ -249,7 +250,9 @@ export class Broker implements Host {
   stop(force: boolean): { state: BrokerState; turns: number } {
     const turns = this.#router.turnCount;
     // After this answer is on its way.
-    setImmediate(() => void this.end({ reason: force ? "stopped by force" : "stopped", force }));
+    const reason = force ? "stopped by force" : "stopped";
+    const interruptAfterMs = this.#order.limits.drainTimeoutMs;
+    setImmediate(() => void this.end({ reason, force, interruptAfterMs }));
     return { state: "draining", turns };
   }
 
@@ -282,7 +285,8 @@ export class Broker implements Host {
   #drain(): BrokerStatus["drain"] {
     if (this.#drainingSince === undefined) return null;
     const forMs = Math.round(monotonicMs() - this.#drainingSince);
-    return { forMs, limitMs: this.#order.limits.drainTimeoutMs };
+    const left = this.#drainLimit.remainingMs;
+    return { forMs, limitMs: left === null ? null : Math.round(forMs + left) };
   }
 
   async #startAppServer(): Promise<void> {
@@ -395,7 +399,7 @@ export class Broker implements Host {
         changes: this.#changes,
         descendants: this.#descendants,
         jobs: this.jobs,
-        drainTimeoutMs: this.#order.limits.drainTimeoutMs,
+        drainLimit: this.#drainLimit,
         listener: () => this.#listener,
         watchdog: () => (this.#appServer === undefined ? undefined : this.#watchOverLoop()),
         child: () => this.#appServer?.child,

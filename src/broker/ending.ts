@@ -8,6 +8,8 @@ export interface Ending {
   readonly error?: BrokerError;
   /** Interrupt running turns at once. */
   readonly force?: boolean;
+  /** Interrupt running turns after this time. Default: wait for them without a limit. */
+  readonly interruptAfterMs?: number;
   /** A successor is there or wanted: the clients are to go on with it. */
   readonly reconnect?: boolean;
   /** What wore it out, if that is why. */

@@ -6,6 +6,7 @@ import type { StateMachine } from "../base/state-machine.ts";
 import { trace } from "../base/trace.ts";
 import type { BrokerState } from "../wire/broker-protocol.ts";
 import type { DescendantWatch } from "./descendant-watch.ts";
+import type { DrainLimit } from "./drain-limit.ts";
 import type { Ending } from "./ending.ts";
 import type { Jobs } from "./jobs.ts";
 import type { Listener } from "./listener.ts";
@@ -39,7 +40,7 @@ export interface RunDown {
   readonly changes: Changes;
   readonly descendants: DescendantWatch;
   readonly jobs: Pick<Jobs, "open">;
-  readonly drainTimeoutMs: number;
+  readonly drainLimit: DrainLimit;
   listener(): Listener | undefined;
   watchdog(): Watchdog | undefined;
   child(): AppServerChild | undefined;
@@ -78,15 +79,20 @@ export async function runDown(broker: RunDown, ending: Ending): Promise<void> {
   trace("info", "broker.ended", { reason });
 }
 
+/**
+ * Waits for the turns that somebody waits for. What is left then is interrupted: turns without a
+ * subscriber, and all turns when the limit has passed.
+ */
 async function settleTurns(
-  { router, changes, drainTimeoutMs }: RunDown,
+  { router, changes, drainLimit }: RunDown,
   ending: Ending,
 ): Promise<void> {
-  const done = (): boolean => router.awaitedTurnCount === 0;
-  if (ending.force !== true) await changes.until(done, drainTimeoutMs);
-  if (done()) return;
+  if (ending.force === true) drainLimit.set(0);
+  await changes.until(() => router.awaitedTurnCount === 0 || drainLimit.expired, Infinity);
+  drainLimit.close();
+  if (router.endableTurnCount === 0) return;
   router.interruptAll();
-  await changes.until(done, INTERRUPT_GRACE_MS);
+  await changes.until(() => router.endableTurnCount === 0, INTERRUPT_GRACE_MS);
 }
 
 /**

@@ -151,8 +151,14 @@ export class Router {
     return this.#turns.size;
   }
 
-  /** The turns that a broker waits for before it ends. */
+  /** The turns that a broker waits for before it ends: those with a subscriber. A job is one. */
   get awaitedTurnCount(): number {
+    const awaited = this.#turns.all().filter((turn) => !turn.givenUp && this.#isSubscribed(turn));
+    return awaited.length;
+  }
+
+  /** The turns that end when they are interrupted. */
+  get endableTurnCount(): number {
     return this.#turns.all().filter(({ givenUp }) => !givenUp).length;
   }
 
@@ -192,6 +198,10 @@ export class Router {
       if (this.#concerned(turn.threadId).size === 0) this.#turns.abandon(turn);
     }
     this.#loaded.release();
+  }
+
+  #isSubscribed({ threadId }: Turn<Peer>): boolean {
+    return this.#threads.audience(threadId).size > 0;
   }
 
   /** The session hears a thread that is loaded here: first what was told of its turn, then the rest. */
@@ -327,6 +337,8 @@ export class Router {
     const status = subscribed ? "unsubscribed" : "notSubscribed";
     peer.send(resultLine(frame.id, { status }));
     this.#loaded.release([threadId]);
+    // A broker that drains may have waited for its turn.
+    this.#options.onTurnsChanged();
     return true;
   }
 

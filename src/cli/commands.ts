@@ -289,6 +289,10 @@ export const commands = [
   command({
     name: "rotate",
     summary: "replace the broker by a new one; running turns finish in the old one",
+    about:
+      "A new broker takes all new work at once. The old one waits for its turns without a limit, and " +
+      "`codex-broker ps` shows it until then. Only `stop`, `stop --force` and a turn's own time limit " +
+      "interrupt a turn.",
     operands: [],
     options: rotateOptions,
     examples: [{ line: "codex-broker rotate", does: "without cutting a turn" }],

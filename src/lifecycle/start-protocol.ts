@@ -38,7 +38,10 @@ export interface BrokerCapacity {
 export interface BrokerLimits extends BrokerCapacity {
   /** Without session and turn for this long, the broker ends. */
   readonly idleTimeoutMs: number;
-  /** How long running turns may go on after the broker was asked to end; then they are interrupted. */
+  /**
+   * How long the turns of a broker that was stopped may still run; then it interrupts them. A broker
+   * that is replaced waits for its turns without a limit.
+   */
   readonly drainTimeoutMs: number;
   /** 0 turns the limit off. */
   readonly maxAgeMs: number;

@@ -118,8 +118,11 @@ export interface BrokerStatus {
   readonly disconnected: readonly Disconnected[];
   readonly threads: number;
   readonly turns: readonly TurnStatusEntry[];
-  /** Since when it takes no new work, and after how long it interrupts the turns that still run. */
-  readonly drain: { readonly forMs: number; readonly limitMs: number } | null;
+  /**
+   * For how long it has taken no new work, and after how long it interrupts the turns that still run:
+   * null where it waits for them without a limit.
+   */
+  readonly drain: { readonly forMs: number; readonly limitMs: number | null } | null;
   readonly jobs: readonly RunningJob[];
   readonly usage: Usage;
   /** What this broker has seen since it started. */

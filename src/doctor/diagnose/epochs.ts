@@ -218,13 +218,13 @@ function* diagnoseHello(
       { details: { ...details, unansweredMs: silence } },
     );
   }
-  const drain = status?.drain ?? null;
-  if (drain !== null && drain.forMs > drain.limitMs + DRAIN_GRACE_MS) {
+  const { forMs, limitMs } = status?.drain ?? { forMs: 0, limitMs: null };
+  if (limitMs !== null && forMs > limitMs + DRAIN_GRACE_MS) {
     yield finding(
       "stuckDrain",
-      `${who} has been ending for ${seconds(drain.forMs)}; its limit was ${seconds(drain.limitMs)}.`,
+      `${who} has been ending for ${seconds(forMs)}; its limit was ${seconds(limitMs)}.`,
       "`codex-broker doctor --fix` asks it to interrupt its turns, as it should have done by itself.",
-      { details: { ...details, ...drain }, remedy: { kind: "endDrain", record } },
+      { details: { ...details, forMs, limitMs }, remedy: { kind: "endDrain", record } },
     );
   }
 }
