@@ -10,6 +10,7 @@ import { AskedQuestions } from "./asked-questions.ts";
 import { BrokerClient, type Opened } from "./broker-client.ts";
 import { Inbox } from "./inbox.ts";
 import { openHealthy } from "./open.ts";
+import { checkPolicy } from "../policy/policy-schema.ts";
 import type { Policy } from "../wire/policy.ts";
 import { OpenWork } from "./open-work.ts";
 
@@ -46,6 +47,7 @@ export interface ConnectOptions extends ScopeOptions {
  * @throws BrokerError — see `docs/errors.md`.
  */
 export async function connectBroker(options: ConnectOptions = {}): Promise<BrokerClient> {
+  checkPolicy(options.policy);
   const alone = options.private ?? wantsPrivacy(options.env ?? process.env);
   const scope = resolveScope({ ...options, private: alone });
   const inbox = new Inbox();

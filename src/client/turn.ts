@@ -4,6 +4,7 @@ import { BrokerError } from "../base/errors.ts";
 import { Deadline, monotonicMs } from "../base/deadline.ts";
 import { deferred } from "../base/deferred.ts";
 import { answerByPolicy } from "../policy/policy.ts";
+import { checkPolicy } from "../policy/policy-schema.ts";
 import type { Connection } from "../wire/connection.ts";
 import { isRecord } from "../wire/messages.ts";
 import { EventQueue } from "./event-queue.ts";
@@ -126,6 +127,7 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
     const timer =
       timeoutMs === undefined ? undefined : setTimeout(() => this.interrupt("timedOut"), timeoutMs);
     try {
+      checkPolicy(this.#options.policy);
       signal?.throwIfAborted();
       signal?.addEventListener("abort", abort, { once: true });
       await this.#begin();

@@ -2,6 +2,7 @@ import type { v2 } from "../app-server/generated/index.ts";
 import { isRecord } from "../wire/messages.ts";
 import type { AllowRule, Policy } from "../wire/policy.ts";
 import { plainWords } from "./plain-words.ts";
+import { checkPolicy } from "./policy-schema.ts";
 
 export interface PolicyQuestion {
   readonly method: string;
@@ -10,8 +11,14 @@ export interface PolicyQuestion {
   readonly item: v2.ThreadItem | undefined;
 }
 
-/** The accepting answer, where a rule allows exactly what is asked; else undefined. */
-export function answerByPolicy({ allow }: Policy, question: PolicyQuestion): unknown {
+/**
+ * The accepting answer, where a rule allows exactly what is asked; else undefined.
+ *
+ * @throws BrokerError `usage` when the policy has a member that no rule has.
+ */
+export function answerByPolicy(policy: Policy, question: PolicyQuestion): unknown {
+  checkPolicy(policy);
+  const { allow } = policy;
   const wanted = wantedBy(question);
   if (wanted === undefined || !allow.some((rule) => covers(rule, wanted))) return undefined;
   return wanted.kind === "mcpToolCall"

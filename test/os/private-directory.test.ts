@@ -2,7 +2,7 @@ import { chmodSync, chownSync, lstatSync, mkdirSync, symlinkSync, writeFileSync 
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { BrokerError } from "../../src/base/errors.ts";
-import { dangerOf, ensurePrivateDirectory } from "../../src/os/private-directory.ts";
+import { closeToOthers, dangerOf, ensurePrivateDirectory } from "../../src/os/private-directory.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { makeTempDir, type TempDir } from "../support/temp-dir.ts";
 import { CAN_MOUNT, mountTinyDisk } from "../support/tiny-disk.ts";
@@ -112,6 +112,49 @@ describe("F91: what others could have prepared is refused, and left as it is", (
     const error = refusalOf(others);
     expect(error).toMatchObject({ kind: "stateDirUnsafe", details: { path: others } });
     expect(error.message).toMatch(/belongs to user \d+, not to this user \(\d+\)/);
+  });
+});
+
+describe.skipIf(!POSIX)("closing a directory to others", () => {
+  test("changes its mode", () => {
+    mkdirSync(path);
+    chmodSync(path, 0o755);
+    closeToOthers(path);
+    expect(modeOf(path)).toBe(0o700);
+  });
+
+  test("does not follow a symbolic link: what it leads to keeps its mode", () => {
+    const real = join(dir.path, "real");
+    mkdirSync(real);
+    chmodSync(real, 0o755);
+    symlinkSync(real, path);
+    expect(() => closeToOthers(path)).toThrow(
+      expect.objectContaining({ kind: "stateDirUnusable", details: expect.anything() }),
+    );
+    expect(modeOf(real)).toBe(0o755);
+  });
+
+  test("refuses a directory of another user, which keeps its mode", () => {
+    // Root can give one away; for everybody else the root directory is another user's.
+    if (ROOT) {
+      mkdirSync(path);
+      chmodSync(path, 0o755);
+      chownSync(path, NOBODY, NOBODY);
+    }
+    const others = ROOT ? path : "/";
+    const before = modeOf(others);
+    expect(() => closeToOthers(others)).toThrow(
+      expect.objectContaining({ kind: "stateDirUnsafe" }),
+    );
+    expect(modeOf(others)).toBe(before);
+  });
+
+  test("refuses a file, which keeps its mode", () => {
+    writeFileSync(path, "mine", { mode: 0o644 });
+    expect(() => closeToOthers(path)).toThrow(
+      expect.objectContaining({ kind: "stateDirUnusable" }),
+    );
+    expect(modeOf(path)).toBe(0o644);
   });
 });
 

@@ -65,12 +65,28 @@ describe("the words of a command", () => {
     },
   );
 
+  test.each("^;&|<>$`\\(){}!*?[]~#".split(""))(
+    "%s makes them none: bare, in single quotes, in double quotes, and at either end",
+    (character) => {
+      for (const quote of ["", "'", '"']) {
+        for (const word of [`a${character}b`, `${character}b`, `a${character}`, character]) {
+          const line = `npm ${quote}${word}${quote}`;
+          expect({ line, words: plainWords(line) }).toEqual({ line });
+        }
+      }
+    },
+  );
+
   test.each([
     [
       "of a shell that the model brought along",
       "/srv/project/bin/bash -lc 'npm test'",
       "/srv/project/bin/bash",
     ],
+    ["of a program whose name begins like a shell's", "/bin/shx -c 'npm test'", "/bin/shx"],
+    ["of a program whose name ends like a shell's", "/bin/xsh -c 'npm test'", "/bin/xsh"],
+    ["of a program beside the shells", "/bin/x/sh -c 'npm test'", "/bin/x/sh"],
+    ["of a shell below another root", "x/bin/sh -c 'npm test'", "x/bin/sh"],
     ["of a shell that is looked up", "bash -lc 'npm test'", "bash"],
     ["of a shell with other options", "/bin/bash -ic 'npm test'", "/bin/bash"],
     ["of a shell with arguments for its script", "/bin/bash -c 'npm test' x", "/bin/bash"],

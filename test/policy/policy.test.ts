@@ -77,9 +77,28 @@ describe("F93: a policy allows exactly what it names", () => {
     expect(answerByPolicy(EVERYTHING, command("npm test", more))).toBeUndefined();
   });
 
-  test("a rule without words allows no command", () => {
-    const policy = allow({ kind: "command", prefix: [] });
-    expect(answerByPolicy(policy, command("npm test"))).toBeUndefined();
+  test.each<[string, AllowRule]>([
+    ["without words", { kind: "command", prefix: [] }],
+    ["with a misspelt member", { kind: "mcpToolCall", server: "notes", tol: "x" } as AllowRule],
+  ])("a rule %s is refused, instead of one that allows more", (_what, rule) => {
+    for (const question of [command("npm test"), files(), toolCall()]) {
+      expect(() => answerByPolicy(allow(rule), question)).toThrow(
+        /policy cannot be used: allow\.0/,
+      );
+    }
+  });
+
+  test("a rule of one kind allows nothing of another kind", () => {
+    const rules: AllowRule[] = [
+      { kind: "command", prefix: ["npm"] },
+      { kind: "fileChange" },
+      { kind: "mcpToolCall", server: "notes" },
+    ];
+    const questions = [command("npm test"), files(), toolCall()];
+    for (const [at, rule] of rules.entries()) {
+      const allowed = questions.map((each) => answerByPolicy(allow(rule), each) !== undefined);
+      expect(allowed).toEqual(questions.map((_each, index) => index === at));
+    }
   });
 
   test("changes of files, but no root to write under", () => {
@@ -157,6 +176,12 @@ describe("S11: the approval policy under which Codex asks about tools", () => {
     expect(under("never")).toEqual({ granular });
     expect(under({ granular: { ...granular, mcp_elicitations: false } })).toEqual({ granular });
     expect(under({ granular })).toBeUndefined();
+  });
+
+  test("keeps what the thread is asked about besides", () => {
+    const asked = { sandbox_approval: true, rules: false, skill_approval: true };
+    const granular = { ...asked, request_permissions: true, mcp_elicitations: false };
+    expect(under({ granular })).toEqual({ granular: { ...granular, mcp_elicitations: true } });
   });
 
   test("is left alone where it asks anyway, where nothing needs leave, and without such a rule", () => {

@@ -1,6 +1,5 @@
-import * as v from "valibot";
 import { BrokerError, messageOf } from "../../base/errors.ts";
-import { policySchema } from "../../policy/policy-schema.ts";
+import { faultOfPolicy } from "../../policy/policy-schema.ts";
 import type { AllowRule, Policy } from "../../wire/policy.ts";
 import { runOptions } from "../commands.ts";
 import type { Given } from "../line/given.ts";
@@ -47,10 +46,9 @@ function policyIn(file: string): Policy {
   } catch (error) {
     throw broken(file, `it is not JSON: ${messageOf(error)}`);
   }
-  const parsed = v.safeParse(policySchema, value);
-  if (parsed.success) return parsed.output;
-  const [issue] = parsed.issues;
-  throw broken(file, `${v.getDotPath(issue) ?? "the whole"}: ${issue.message}`);
+  const fault = faultOfPolicy(value);
+  if (fault !== undefined) throw broken(file, fault);
+  return value as Policy;
 }
 
 function broken(file: string, why: string): BrokerError {
