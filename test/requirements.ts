@@ -772,13 +772,13 @@ export const requirements: readonly Requirement[] = [
     id: "F111",
     title: "BrokerClient.closed settles always",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F112",
     title: "A duration that no timer can represent does not end a wait at once",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F113",

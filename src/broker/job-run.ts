@@ -1,5 +1,5 @@
 import { BrokerError } from "../base/errors.ts";
-import { clampTimer, Deadline, monotonicMs } from "../base/deadline.ts";
+import { Deadline, monotonicMs, startTimer, type Timer } from "../base/deadline.ts";
 import { deferred } from "../base/deferred.ts";
 import { trace } from "../base/trace.ts";
 import type { Journal } from "../jobs/journal.ts";
@@ -44,7 +44,7 @@ export class JobRun {
   #message = "";
   #usage: unknown;
   #intent: Intent | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   #isStuck = false;
   #over = false;
 
@@ -203,7 +203,7 @@ export class JobRun {
     });
     const { timeoutMs } = this.#request;
     if (timeoutMs !== null) {
-      this.#timer = setTimeout(() => this.interrupt("timedOut"), clampTimer(timeoutMs));
+      this.#timer = startTimer(timeoutMs, () => this.interrupt("timedOut"));
     }
     if (this.#intent !== undefined) this.interrupt(this.#intent);
   }
@@ -295,7 +295,7 @@ export class JobRun {
 
   #finish(): void {
     this.#over = true;
-    clearTimeout(this.#timer);
+    this.#timer?.stop();
     this.#session.end();
   }
 }

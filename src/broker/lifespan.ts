@@ -1,4 +1,4 @@
-import { clampTimer } from "../base/deadline.ts";
+import { startTimer, type Timer } from "../base/deadline.ts";
 import type { BrokerLimits } from "../lifecycle/start-protocol.ts";
 import type { Ending } from "./ending.ts";
 
@@ -13,8 +13,8 @@ export class Lifespan {
   readonly #work: () => Work;
   readonly #onOver: (ending: Ending) => void;
   #serving = false;
-  #idleTimer: NodeJS.Timeout | undefined;
-  #ageTimer: NodeJS.Timeout | undefined;
+  #idleTimer: Timer | undefined;
+  #ageTimer: Timer | undefined;
   /** Why it is to end as soon as no turn runs. */
   #over: Pick<Ending, "reason" | "wear"> | undefined;
 
@@ -29,15 +29,15 @@ export class Lifespan {
     const { maxAgeMs } = this.#limits;
     if (maxAgeMs > 0) {
       const overAge = { wear: "age", reason: "over age" } as const;
-      this.#ageTimer = setTimeout(() => this.makeRoom(overAge), clampTimer(maxAgeMs));
+      this.#ageTimer = startTimer(maxAgeMs, () => this.makeRoom(overAge));
     }
     this.workChanged();
   }
 
   stop(): void {
     this.#serving = false;
-    clearTimeout(this.#idleTimer);
-    clearTimeout(this.#ageTimer);
+    this.#idleTimer?.stop();
+    this.#ageTimer?.stop();
   }
 
   /** It is to end as soon as no turn runs. */
@@ -48,16 +48,15 @@ export class Lifespan {
 
   /** The idle time starts at the end of work, and any work stops it. */
   workChanged(): void {
-    clearTimeout(this.#idleTimer);
+    this.#idleTimer?.stop();
     if (!this.#serving) return;
     const { sessions, turns } = this.#work();
     if (turns > 0) return;
     // Nobody may come to supersede it; its clients are to go on with a successor.
     if (this.#over !== undefined) return this.#onOver({ ...this.#over, reconnect: true });
     if (sessions > 0) return;
-    this.#idleTimer = setTimeout(
-      () => this.#onOver({ reason: "idle" }),
-      clampTimer(this.#limits.idleTimeoutMs),
+    this.#idleTimer = startTimer(this.#limits.idleTimeoutMs, () =>
+      this.#onOver({ reason: "idle" }),
     );
   }
 }

@@ -1,4 +1,4 @@
-import { clampTimer } from "../base/deadline.ts";
+import { startTimer, type Timer } from "../base/deadline.ts";
 import { trace } from "../base/trace.ts";
 import { serverRequestFacts } from "../app-server/method-table.ts";
 import {
@@ -28,7 +28,7 @@ interface Question {
   /** Those of them that may still answer it. */
   readonly awaited: Set<Peer>;
   answered: boolean;
-  timer: NodeJS.Timeout | undefined;
+  timer: Timer | undefined;
 }
 
 /**
@@ -147,12 +147,11 @@ export class ServerRequests {
   /** For an answer where somebody was asked, else for somebody to ask. */
   #wait(question: Question): void {
     if (question.answered) return;
-    clearTimeout(question.timer);
+    question.timer?.stop();
     const nobody = question.awaited.size === 0;
     if (nobody && question.threadId === undefined) return this.#decline(question, "nobodyThere");
-    question.timer = setTimeout(
-      () => this.#decline(question, nobody ? "nobodyCame" : "noAnswer"),
-      nobody ? JOIN_WITHIN_MS : clampTimer(this.#answerWithinMs),
+    question.timer = startTimer(nobody ? JOIN_WITHIN_MS : this.#answerWithinMs, () =>
+      this.#decline(question, nobody ? "nobodyCame" : "noAnswer"),
     );
   }
 
@@ -172,7 +171,7 @@ export class ServerRequests {
   }
 
   #settle(question: Question): void {
-    clearTimeout(question.timer);
+    question.timer?.stop();
     question.answered = true;
     question.awaited.clear();
     // Only questions of a thread are called resolved later; for the others this was the end.

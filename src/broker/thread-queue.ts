@@ -1,5 +1,5 @@
 import { BrokerError } from "../base/errors.ts";
-import { clampTimer } from "../base/deadline.ts";
+import { startTimer, type Timer } from "../base/deadline.ts";
 
 /** A request that waits for its thread. */
 export interface QueuedRequest<S> {
@@ -15,7 +15,7 @@ export interface QueuedRequest<S> {
 }
 
 interface Waiting<S> extends QueuedRequest<S> {
-  readonly timer: NodeJS.Timeout;
+  readonly timer: Timer;
 }
 
 /** Requests that wait for a busy thread: one line a thread, first come, first served. */
@@ -41,9 +41,9 @@ export class ThreadQueue<S> {
         }),
       );
     }
-    const timer = setTimeout(() => {
+    const timer = startTimer(waitMs, () => {
       this.#remove(threadId, (each) => each === waiting, tooLate(threadId, waitMs));
-    }, clampTimer(waitMs));
+    });
     const waiting: Waiting<S> = { ...request, timer };
     this.#lines.set(threadId, [...line, waiting]);
     request.onPosition(line.length + 1);
@@ -53,7 +53,7 @@ export class ThreadQueue<S> {
   beginNext(threadId: string): void {
     const [first, ...rest] = this.#lines.get(threadId) ?? [];
     if (first === undefined) return;
-    clearTimeout(first.timer);
+    first.timer.stop();
     this.#setLine(threadId, rest);
     first.begin();
     for (const [index, each] of (this.#lines.get(threadId) ?? []).entries()) {
@@ -89,7 +89,7 @@ export class ThreadQueue<S> {
     const stay = line.filter((each) => !goes(each));
     this.#setLine(threadId, stay);
     for (const each of line.filter(goes)) {
-      clearTimeout(each.timer);
+      each.timer.stop();
       each.refuse(error);
     }
     for (const [index, each] of stay.entries()) {

@@ -1,4 +1,4 @@
-import { clampTimer } from "../base/deadline.ts";
+import { startTimer, type Timer } from "../base/deadline.ts";
 import { trace } from "../base/trace.ts";
 import type { NotificationFrame } from "../wire/frame.ts";
 import { isRecord } from "../wire/messages.ts";
@@ -32,7 +32,7 @@ export interface TurnDoubtsOptions<S extends object> {
  */
 export class TurnDoubts<S extends object> {
   readonly #options: TurnDoubtsOptions<S>;
-  readonly #doubts = new Map<Turn<S>, { timer: NodeJS.Timeout; readonly graceMs: number }>();
+  readonly #doubts = new Map<Turn<S>, { timer: Timer; readonly graceMs: number }>();
 
   constructor(options: TurnDoubtsOptions<S>) {
     this.#options = options;
@@ -61,7 +61,7 @@ export class TurnDoubts<S extends object> {
 
   /** It goes on, or has ended as it should. */
   settled(turn: Turn<S>): void {
-    clearTimeout(this.#doubts.get(turn)?.timer);
+    this.#doubts.get(turn)?.timer.stop();
     this.#doubts.delete(turn);
   }
 
@@ -71,7 +71,7 @@ export class TurnDoubts<S extends object> {
 
   #doubt(turn: Turn<S>, graceMs: number): void {
     this.settled(turn);
-    const timer = setTimeout(() => void this.#look(turn), clampTimer(graceMs));
+    const timer = startTimer(graceMs, () => void this.#look(turn));
     this.#doubts.set(turn, { timer, graceMs });
   }
 

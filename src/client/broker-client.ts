@@ -160,6 +160,8 @@ export class BrokerClient {
   close(): void {
     this.#closing.abort();
     for (const { link } of this.#turnsOn.keys()) link.connection.close();
+    // A move that is under way has no end that could be waited for.
+    this.#closed.resolve(this.#current.link.connection.endCause ?? closedHere());
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -235,8 +237,11 @@ export class BrokerClient {
   #move(): Promise<void> {
     this.#moving ??= this.#moveOn().finally(() => {
       this.#moving = undefined;
-      // The successor may have been replaced while this client was on its way there.
-      if (this.#leaving.has(this.#current.link.connection)) void this.#move();
+      if (this.#closing.signal.aborted) return;
+      const { connection } = this.#current.link;
+      // The successor may have been replaced, or lost, before this client had reached it.
+      if (this.#leaving.has(connection)) void this.#move();
+      else if (connection.endCause !== undefined) this.#closed.resolve(connection.endCause);
     });
     return this.#moving;
   }
@@ -256,9 +261,6 @@ export class BrokerClient {
       trace("warn", "client.notMoved", { error: String(error) });
       this.#whyNotMoved = asBrokerError(error, "brokerUnavailable");
       this.#leaving.delete(left.link.connection);
-      if (left.link.connection.endCause !== undefined) {
-        this.#closed.resolve(left.link.connection.endCause);
-      }
     }
   }
 
@@ -330,6 +332,10 @@ export class BrokerClient {
       link.connection.close();
     }
   }
+}
+
+function closedHere(): BrokerError {
+  return new BrokerError("connectionClosed", "The connection was closed by this program.");
 }
 
 function threadIn(params: unknown): string | undefined {

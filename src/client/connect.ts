@@ -1,5 +1,5 @@
 import { BrokerError } from "../base/errors.ts";
-import { Deadline } from "../base/deadline.ts";
+import { Deadline, durationMs } from "../base/deadline.ts";
 import { deferred } from "../base/deferred.ts";
 import { BROKER_VERSION } from "../base/version.ts";
 import { ensureBroker, type Ensured } from "../lifecycle/ensure.ts";
@@ -24,7 +24,7 @@ export interface ConnectOptions extends ScopeOptions {
     readonly title?: string;
     readonly version: string;
   };
-  /** Milliseconds until a healthy broker must have been found or started. Default: 60,000. */
+  /** Milliseconds until a healthy broker must have been found or started; Infinity for no limit. Default: 60,000. */
   readonly startTimeoutMs?: number;
   /** For a broker that this call starts; one that runs keeps its own. */
   readonly limits?: Partial<BrokerLimits>;
@@ -50,9 +50,13 @@ export async function connectBroker(options: ConnectOptions = {}): Promise<Broke
   checkPolicy(options.policy);
   const alone = options.private ?? wantsPrivacy(options.env ?? process.env);
   const scope = resolveScope({ ...options, private: alone });
+  const startTimeoutMs = durationMs(
+    options.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS,
+    "startTimeoutMs",
+  );
   const inbox = new Inbox();
   const open = (wanted: ConnectOptions, signal: AbortSignal | undefined): Promise<Opened> => {
-    const deadline = Deadline.after(options.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS);
+    const deadline = Deadline.after(startTimeoutMs);
     return openHealthy(scope, deadline, () => openOnce(scope, wanted, inbox, { deadline, signal }));
   };
   const first = await open(options, options.signal);

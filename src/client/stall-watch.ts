@@ -1,4 +1,4 @@
-import { clampTimer } from "../base/deadline.ts";
+import { startTimer, type Timer } from "../base/deadline.ts";
 import { isRecord } from "../wire/messages.ts";
 
 /**
@@ -8,7 +8,7 @@ import { isRecord } from "../wire/messages.ts";
 export class StallWatch {
   readonly #stallMs: number | undefined;
   readonly #onStall: (silentMs: number) => void;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   #asking = false;
 
   /** @param stallMs undefined for as long as it takes */
@@ -23,11 +23,11 @@ export class StallWatch {
     this.stop();
     const stallMs = this.#stallMs;
     if (stallMs === undefined || this.#asking) return;
-    this.#timer = setTimeout(() => this.#onStall(stallMs), clampTimer(stallMs));
+    this.#timer = startTimer(stallMs, () => this.#onStall(stallMs));
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.stop();
   }
 }
 

@@ -23,8 +23,8 @@ export interface TurnOptions {
    */
   readonly whenBusy?: "refuse" | "queue";
   /**
-   * Milliseconds after which the turn is interrupted, or its wait for the thread ended. Default: none,
-   * a turn may run for hours; a wait for the thread ends after half an hour.
+   * Milliseconds after which the turn is interrupted, or its wait for the thread ended; Infinity for no
+   * limit. Default: none, a turn may run for hours; a wait for the thread ends after half an hour.
    */
   readonly timeoutMs?: number;
   /** Milliseconds of silence after which the turn counts as stalled. Default: never. */

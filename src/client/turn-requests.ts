@@ -1,4 +1,5 @@
 import type { v2 } from "../app-server/generated/index.ts";
+import { durationMs } from "../base/deadline.ts";
 import { approvalPolicyThatAsks } from "../policy/policy.ts";
 import type { WhenBusy } from "../wire/broker-protocol.ts";
 import type { RunOptions } from "./turn-options.ts";
@@ -63,7 +64,8 @@ export function requestForTurn(
 /** What is meant for the broker alone. */
 function wishes({ whenBusy, timeoutMs }: RunOptions, ticket: string): { broker?: WhenBusy } {
   if (whenBusy !== "queue") return {};
-  const deadline = timeoutMs === undefined ? {} : { deadlineMs: timeoutMs };
+  const deadline =
+    timeoutMs === undefined ? {} : { deadlineMs: durationMs(timeoutMs, "timeoutMs") };
   return { broker: { whenBusy, ticket, ...deadline } };
 }
 

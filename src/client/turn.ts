@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { v2 } from "../app-server/generated/index.ts";
 import { BrokerError } from "../base/errors.ts";
-import { Deadline, monotonicMs } from "../base/deadline.ts";
+import { Deadline, durationMs, monotonicMs, startTimer, type Timer } from "../base/deadline.ts";
 import { deferred } from "../base/deferred.ts";
 import { answerByPolicy } from "../policy/policy.ts";
 import { checkPolicy } from "../policy/policy-schema.ts";
@@ -114,7 +114,7 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
 
   async #run(): Promise<TurnResult> {
     const { inbox } = this.#context;
-    const { signal, timeoutMs } = this.#options;
+    const { signal, timeoutMs, stallMs } = this.#options;
     const abort = (): void => this.interrupt();
     const undo: Array<() => unknown> = [
       inbox.listen((method, params) => this.#own.hear(method, params)),
@@ -124,10 +124,13 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
       ),
     ];
     inbox.busy(true);
-    const timer =
-      timeoutMs === undefined ? undefined : setTimeout(() => this.interrupt("timedOut"), timeoutMs);
+    let timer: Timer | undefined;
     try {
       checkPolicy(this.#options.policy);
+      if (stallMs !== undefined) durationMs(stallMs, "stallMs");
+      if (timeoutMs !== undefined) {
+        timer = startTimer(durationMs(timeoutMs, "timeoutMs"), () => this.interrupt("timedOut"));
+      }
       signal?.throwIfAborted();
       signal?.addEventListener("abort", abort, { once: true });
       await this.#begin();
@@ -138,7 +141,7 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
       const { threadId, turnId } = this;
       throw explained(error, { intent: this.#intent, threadId, turnId });
     } finally {
-      clearTimeout(timer);
+      timer?.stop();
       this.#stall.stop();
       this.#over.abort();
       signal?.removeEventListener("abort", abort);

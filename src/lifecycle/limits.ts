@@ -1,3 +1,4 @@
+import { durationMs } from "../base/deadline.ts";
 import { BrokerError } from "../base/errors.ts";
 import { DEFAULT_LIMITS, type BrokerLimits } from "./start-protocol.ts";
 
@@ -28,17 +29,22 @@ const UNITS: Readonly<Record<keyof BrokerLimits, string>> = {
 
 /**
  * The limits that hold for a call: what it asks for, else what the environment says, else the defaults.
+ * A duration may be Infinity, which means no limit.
  *
  * @throws BrokerError `usage` for a value that is no limit.
  */
 export function limitsOf(asked: Partial<BrokerLimits>, env: NodeJS.ProcessEnv): BrokerLimits {
-  const limits = {
+  const limits: Record<keyof BrokerLimits, number> = {
     ...DEFAULT_LIMITS,
     maxAgeMs: maxAgeIn(env) ?? DEFAULT_LIMITS.maxAgeMs,
     ...asked,
   };
   for (const [name, unit] of Object.entries(UNITS) as Array<[keyof BrokerLimits, string]>) {
     const value = limits[name];
+    if (unit === "milliseconds") {
+      limits[name] = durationMs(value, name);
+      continue;
+    }
     const most = unit === "percent" ? 100 : Number.MAX_VALUE;
     if (Number.isFinite(value) && value >= 0 && value <= most) continue;
     throw new BrokerError("usage", `${name} is ${String(value)}, which is no number of ${unit}.`);

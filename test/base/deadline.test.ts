@@ -1,5 +1,12 @@
 import { describe, expect, test, vi } from "vitest";
-import { clampTimer, Deadline, monotonicMs, pause } from "../../src/base/deadline.ts";
+import {
+  Deadline,
+  durationMs,
+  monotonicMs,
+  pause,
+  startTimer,
+  timeoutSignal,
+} from "../../src/base/deadline.ts";
 
 const never = new Promise<never>(() => {});
 const late = (): Error => new Error("late");
@@ -70,12 +77,81 @@ describe("a budget that is passed down", () => {
 });
 
 describe("a timer", () => {
-  test("F15: is never so long that Node would fire it at once", () => {
-    expect(clampTimer(1e12)).toBe(2 ** 31 - 1);
-    expect(clampTimer(Infinity)).toBe(2 ** 31 - 1);
-    expect(clampTimer(-3)).toBe(0);
-    expect(clampTimer(0.2)).toBe(1);
+  const LONGEST_OF_NODE_MS = 2 ** 31 - 1;
+
+  test("F15 F112: runs as long as it was asked to, beyond what one timer of Node can", () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      let fired = 0;
+      startTimer(2 * LONGEST_OF_NODE_MS + 5, () => (fired += 1));
+      for (const ms of [1_000, LONGEST_OF_NODE_MS - 1_000, LONGEST_OF_NODE_MS]) {
+        vi.advanceTimersByTime(ms);
+        expect(fired).toBe(0);
+      }
+      vi.advanceTimersByTime(5);
+      expect(fired).toBe(1);
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
   });
+
+  test("F112: can be stopped in each of its parts", () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      let fired = 0;
+      for (const ms of [10, LONGEST_OF_NODE_MS + 10]) {
+        const timer = startTimer(2 * LONGEST_OF_NODE_MS, () => (fired += 1));
+        vi.advanceTimersByTime(ms);
+        timer.stop();
+      }
+      expect(vi.getTimerCount()).toBe(0);
+      expect(fired).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test("F112: never fires when it is infinite, and is refused without a number", () => {
+    const before = timers();
+    startTimer(Infinity, () => expect.unreachable()).stop();
+    expect(timers()).toBe(before);
+    expect(() => startTimer(Number.NaN, () => {})).toThrow(RangeError);
+  });
+
+  test("F112: a signal of a very long time-out is not aborted at once", async () => {
+    const signals = [1e12, Infinity].map(timeoutSignal);
+    await pause(5);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false, false]);
+    const short = timeoutSignal(1);
+    await new Promise((resolve) => short.addEventListener("abort", resolve));
+  });
+
+  test("F112: a race against a very distant deadline is not lost at once", async () => {
+    for (const ms of [1e12, Infinity]) {
+      expect(await Deadline.after(ms).race(pause(5), late)).toBeUndefined();
+    }
+  });
+});
+
+describe("a duration that enters", () => {
+  test("F112: may be of any length, and infinite", () => {
+    expect(durationMs(0, "x")).toBe(0);
+    expect(durationMs(2_592_000_000, "x")).toBe(2_592_000_000);
+    expect(JSON.parse(JSON.stringify(durationMs(Infinity, "x")))).toBe(Number.MAX_SAFE_INTEGER);
+  });
+
+  test.each([Number.NaN, -1, -Infinity, "7", null, undefined])(
+    "F112: cannot be %s: the error says so and names it",
+    (ms) => {
+      expect(() => durationMs(ms, "timeoutMs")).toThrow(
+        expect.objectContaining({
+          kind: "usage",
+          message: `timeoutMs is ${String(ms)}, which is no number of milliseconds.`,
+        }),
+      );
+    },
+  );
 });
 
 describe("a pause", () => {

@@ -18,9 +18,20 @@ describe("the maximum age", () => {
     },
   );
 
-  test.each([-1, Number.NaN, Number.POSITIVE_INFINITY])("%d ms is refused", (maxAgeMs) => {
+  test.each([-1, Number.NaN])("F112: %d ms is refused", (maxAgeMs) => {
     expect(() => limitsOf({ maxAgeMs }, {})).toThrow(/no number of milliseconds/);
   });
+});
+
+describe("a limit that is a duration", () => {
+  test.each(["maxAgeMs", "idleTimeoutMs", "drainTimeoutMs", "answerTimeoutMs"] as const)(
+    "F112: %s may be infinite, and is so for the broker too, which reads it as JSON",
+    (name) => {
+      const limits = limitsOf({ [name]: Infinity }, {});
+      const read = JSON.parse(JSON.stringify(limits)) as typeof limits;
+      expect(read[name]).toBe(Number.MAX_SAFE_INTEGER);
+    },
+  );
 });
 
 describe("the budgets", () => {

@@ -1,4 +1,4 @@
-import { clampTimer } from "../../base/deadline.ts";
+import { timeoutSignal } from "../../base/deadline.ts";
 import { viewJob, type JobView } from "../../client/job-list.ts";
 import { Follower } from "./follower.ts";
 
@@ -8,6 +8,6 @@ export async function untilEnded(
   timeoutMs = Number.POSITIVE_INFINITY,
 ): Promise<JobView | undefined> {
   using follower = new Follower(job, { from: 1, tell: () => {} });
-  const ended = await follower.toTheEnd(AbortSignal.timeout(clampTimer(timeoutMs)));
+  const ended = await follower.toTheEnd(timeoutSignal(timeoutMs));
   return ended ?? (await viewJob(job.scopeDir, job.id));
 }

@@ -1,3 +1,4 @@
+import { durationMs } from "../../base/deadline.ts";
 import { BrokerError } from "../../base/errors.ts";
 import type { Arguments, Options } from "./option-spec.ts";
 
@@ -45,7 +46,7 @@ export class Given<O extends Options = Options> {
   /** Milliseconds, from an option in seconds. */
   seconds(name: keyof O & string): number | undefined {
     const value = this.amount(name, "seconds");
-    return value === undefined ? undefined : value * 1_000;
+    return value === undefined ? undefined : durationMs(value * 1_000, `--${name}`);
   }
 
   /** Whole, one or more. */
