@@ -1,4 +1,4 @@
-import { clampTimer, monotonicMs } from "../base/deadline.ts";
+import { monotonicMs, startTimer, type Timer } from "../base/deadline.ts";
 
 /**
  * Bounds how long a broker that drains waits for its running turns. There is no limit until one is
@@ -7,7 +7,7 @@ import { clampTimer, monotonicMs } from "../base/deadline.ts";
 export class DrainLimit {
   readonly #onExpired: () => void;
   #at = Number.POSITIVE_INFINITY;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
 
   constructor(onExpired: () => void) {
     this.#onExpired = onExpired;
@@ -18,7 +18,8 @@ export class DrainLimit {
     const at = monotonicMs() + ms;
     if (at >= this.#at) return;
     this.#at = at;
-    this.#schedule();
+    this.#timer?.stop();
+    this.#timer = startTimer(ms, this.#onExpired);
   }
 
   get expired(): boolean {
@@ -31,14 +32,6 @@ export class DrainLimit {
   }
 
   close(): void {
-    clearTimeout(this.#timer);
-  }
-
-  #schedule(): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(
-      () => (this.expired ? this.#onExpired() : this.#schedule()),
-      clampTimer(this.#at - monotonicMs()),
-    );
+    this.#timer?.stop();
   }
 }
