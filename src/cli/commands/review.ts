@@ -11,7 +11,7 @@ import { endWithFailure, failureOf, printFailure } from "../output/failure.ts";
 import { err, out } from "../output/output.ts";
 import { reviewIn, reviewSchema, type AdversarialReview } from "../review/adversarial-review.ts";
 import { adversarialPrompt } from "../review/adversarial-prompt.ts";
-import { changesOf, type Changes } from "../review/changes.ts";
+import { changesOf, leftOut, type Changes } from "../review/changes.ts";
 import { printReview } from "../review/report.ts";
 import { codexTarget, resolveTarget, targetLabel, type Target } from "../review/target.ts";
 import { answerAll } from "../run/approvals.ts";
@@ -68,6 +68,7 @@ class Review {
       this.#target = target;
       this.#changes = await changesOf(target);
       if (this.#changes.count === 0) return this.#nothingToReview(target);
+      this.#warnOfUntracked(this.#changes);
       const work = this.#workOn(target, this.#changes, focus);
       if (this.#given.has("background")) return await this.#handOver(work);
       return this.#finish(await this.#review(work));
@@ -151,11 +152,19 @@ class Review {
     }
   }
 
+  /** Codex's own reviewer takes no text beside the base, so that the user alone gets this line. */
+  #warnOfUntracked({ untracked }: Pick<Changes, "untracked">): void {
+    if (untracked === 0) return;
+    err.line(err.paint("yellow", `codex-broker: ${leftOut(untracked)}`));
+    err.line("  → git add --intent-to-add FILE   includes a new file in the review");
+  }
+
   #nothingToReview(target: Target): ExitCode {
     if (this.#json) {
       this.#tell({ status: "nothingToReview" });
     } else {
       out.line(`${out.paint("dim", "○")} nothing to review: ${targetLabel(target)} has no changes`);
+      this.#warnOfUntracked(this.#changes ?? { untracked: 0 });
       if (target.type === "workingTree") {
         out.line(out.paint("dim", "  → codex-broker review --base main     a whole branch"));
         out.line(out.paint("dim", "  → codex-broker review --commit HEAD   the latest commit"));
@@ -214,6 +223,7 @@ class Review {
       kind: this.#adversarial ? "adversarial" : "review",
       target: this.#target ?? null,
       files: this.#changes?.count ?? null,
+      untracked: this.#changes?.untracked ?? null,
       ...outcome,
     });
   }

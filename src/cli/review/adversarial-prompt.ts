@@ -1,5 +1,5 @@
 import { counted } from "../output/amounts.ts";
-import type { Changes } from "./changes.ts";
+import { leftOut, type Changes } from "./changes.ts";
 import { targetLabel, type Target } from "./target.ts";
 
 /**
@@ -61,12 +61,14 @@ function whereToLook(target: Target): string {
   }
 }
 
-function fileList({ count, named }: Changes): string {
+function fileList({ count, named, untracked }: Changes): string {
   const rest = count - named.length;
   const more = rest === 0 ? [] : [`and ${counted(rest, "more file")}: git lists them`];
+  const left = `${leftOut(untracked)}: git does not track them, and they are not part of this review.`;
   return [
     `${counted(count, "file")} changed:`,
     ...[...named, ...more].map((one) => `- ${one}`),
+    ...(untracked === 0 ? [] : [left]),
   ].join("\n");
 }
 

@@ -1,6 +1,8 @@
 import { BrokerError } from "../../base/errors.ts";
 import type { v2 } from "../../app-server/generated/index.ts";
-import { gitLine, refusedByGit, runGit } from "./git.ts";
+import { workspaceOf } from "../../lifecycle/scope.ts";
+import { printableLine } from "../output/printable.ts";
+import { Git, rejectedByGit } from "./git.ts";
 
 /** What is to be reviewed. */
 export type Target =
@@ -31,35 +33,50 @@ export async function resolveTarget(
       hint: "Leave one of the two out.",
     });
   }
-  const root = await rootOf(directory);
+  const git = await repositoryOf(directory);
+  const root = git.directory;
   if (commit !== undefined) {
-    const sha = await commitOf(root, commit);
-    const title = await gitLine(root, ["show", "--no-patch", "--format=%s", sha]);
+    const sha = await commitOf(git, commit);
+    const title = await git.line(["show", "--no-patch", "--no-show-signature", "--format=%s", sha]);
     return { type: "commit", root, commit: sha, title: title ?? "" };
   }
   if (base === undefined) return { type: "workingTree", root };
-  const mergeBase = await gitLine(root, ["merge-base", await commitOf(root, base), "HEAD"]);
+  const mergeBase = await git.line(["merge-base", await commitOf(git, base), "HEAD"]);
   if (mergeBase !== undefined) return { type: "base", root, base, mergeBase };
   throw new BrokerError("notReviewable", `${base} and HEAD have no commit in common.`, {
     hint: "Name another base with `--base REF`.",
   });
 }
 
-async function rootOf(directory: string): Promise<string> {
+/**
+ * Opens the repository at the top level of the workspace. Git would find another one from a directory
+ * below: one that is embedded in the clone, with a config of its own.
+ */
+async function repositoryOf(directory: string): Promise<Git> {
+  const workspace = workspaceOf(directory);
+  const git = await Git.open(workspace);
   let output = "";
   const args = ["rev-parse", "--show-toplevel"];
-  const { code, stderr } = await runGit(directory, args, (piece) => (output += piece));
-  if (code === 0) return output.replace(/\r?\n$/, "");
-  if (!stderr.includes("not a git repository")) throw refusedByGit(stderr);
-  throw new BrokerError("notReviewable", `${directory} lies in no git repository.`, {
-    hint: "Go to a repository, or name one with `--cwd DIR`.",
-  });
+  const { code, stderr } = await git.run(args, (piece) => (output += piece));
+  if (code !== 0) {
+    if (!stderr.includes("not a git repository")) throw rejectedByGit(stderr);
+    throw new BrokerError("notReviewable", `${directory} lies in no git repository.`, {
+      hint: "Go to a repository, or name one with `--cwd DIR`.",
+    });
+  }
+  const top = output.replace(/\r?\n$/, "");
+  if (workspaceOf(top) === workspace) return git;
+  throw new BrokerError(
+    "notReviewable",
+    `The git configuration of ${workspace} names another working tree: ${printableLine(top)}.`,
+    { hint: "Look at `core.worktree` in the repository's config." },
+  );
 }
 
 /** Its whole name, so that nothing in it can be taken for anything else. */
-async function commitOf(root: string, name: string): Promise<string> {
+async function commitOf(git: Git, name: string): Promise<string> {
   const args = ["rev-parse", "--verify", "--quiet", "--end-of-options", `${name}^{commit}`];
-  const sha = await gitLine(root, args);
+  const sha = await git.line(args);
   if (sha !== undefined && sha !== "") return sha;
   throw new BrokerError("notReviewable", `There is no commit ${JSON.stringify(name)} here.`, {
     hint: "`git branch --all` and `git log` show what there is.",
@@ -86,6 +103,6 @@ export function targetLabel(target: Target): string {
     case "base":
       return `the changes since ${target.base}`;
     case "commit":
-      return `commit ${target.commit.slice(0, 10)} (${target.title})`;
+      return `commit ${target.commit.slice(0, 10)} (${printableLine(target.title)})`;
   }
 }

@@ -1,5 +1,6 @@
 import { BrokerError } from "../../base/errors.ts";
-import { gitLine } from "../review/git.ts";
+import { workspaceOf } from "../../lifecycle/scope.ts";
+import { Git } from "../review/git.ts";
 
 const SCOPES = ["auto", "working-tree", "branch"];
 const USUAL_NAMES = ["main", "master", "trunk"];
@@ -16,8 +17,10 @@ export async function scopeOptions(scope: string, directory: string): Promise<re
     throw new BrokerError("usage", `--scope takes ${SCOPES.join(" or ")}, not ${scope}.`);
   }
   if (scope === "working-tree") return [];
-  if (scope === "auto" && (await gitLine(directory, ["status", "--porcelain"])) !== "") return [];
-  const base = await defaultBranch(directory);
+  const git = await Git.open(workspaceOf(directory));
+  const status = ["status", "--porcelain", "--ignore-submodules=dirty"];
+  if (scope === "auto" && (await git.line(status)) !== "") return [];
+  const base = await defaultBranch(git);
   if (base !== undefined) return [`--base=${base}`];
   if (scope === "auto") return [];
   throw new BrokerError("usage", "Which branch this one is to be compared with is not known.", {
@@ -25,13 +28,13 @@ export async function scopeOptions(scope: string, directory: string): Promise<re
   });
 }
 
-async function defaultBranch(directory: string): Promise<string | undefined> {
+async function defaultBranch(git: Git): Promise<string | undefined> {
   const remote = ["symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD"];
-  const named = await gitLine(directory, remote);
+  const named = await git.line(remote);
   if (named !== undefined && named !== "") return named;
   for (const name of USUAL_NAMES) {
     const ref = ["rev-parse", "--verify", "--quiet", `refs/heads/${name}`];
-    if ((await gitLine(directory, ref)) !== undefined) return name;
+    if ((await git.line(ref)) !== undefined) return name;
   }
   return undefined;
 }

@@ -85,3 +85,29 @@ describe("amounts", () => {
     expect([counted(1, "turn"), counted(2_000, "turn")]).toEqual(["1 turn", "2,000 turns"]);
   });
 });
+
+describe("text that cannot be seen", () => {
+  test.each([
+    ["a zero-width space", "g\u200bit", "g\\u200bit"],
+    ["a zero-width joiner between letters of a command", "g\u200dit", "g\\u200dit"],
+    ["a tag character", "a\u{e0041}b", "a\\u{e0041}b"],
+    ["a line separator", "a\u2028b", "a\\u2028b"],
+    ["a paragraph separator", "a\u2029b", "a\\u2029b"],
+    ["a soft hyphen", "a\u00adb", "a\\xadb"],
+    ["a word joiner", "a\u2060b", "a\\u2060b"],
+    ["a byte-order mark", "\ufeffa", "\\ufeffa"],
+    ["a variation selector on a letter", "a\ufe0fb", "a\\ufe0fb"],
+    ["a variation selector of the supplement", "a\u{e0100}b", "a\\u{e0100}b"],
+    ["a Hangul filler", "a\u3164b", "a\\u3164b"],
+    ["half of a character", "a\ud800b", "a\\ud800b"],
+    ["a direction override", "a\u202eb", "a\\u202eb"],
+    ["an interlinear annotation", "a\ufff9b", "a\\ufff9b"],
+  ])("is escaped: %s (F150)", (_what, text, shown) => {
+    expect(printable(text)).toBe(shown);
+  });
+
+  test.each(["👨‍👩‍👧 ❤️ ✅", "می\u200cخواهم", "क्\u200dष", "café naïve Ω 漢字"])(
+    "is kept where a word or a picture is spelt with it: %s (F150)",
+    (text) => expect(printable(text)).toBe(text),
+  );
+});

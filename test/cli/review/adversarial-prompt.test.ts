@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { adversarialPrompt } from "../../../src/cli/review/adversarial-prompt.ts";
 import type { Target } from "../../../src/cli/review/target.ts";
 
-const changes = { count: 3, named: ["M a.ts", "?? b.ts"] };
+const changes = { count: 3, named: ["M a.ts", "?? b.ts"], untracked: 0 };
 
 test.each<[target: Target, first: string, commands: readonly string[]]>([
   [
@@ -32,4 +32,12 @@ test("F94: the focus stands in it as it was written", () => {
   const focus = '-m pytest --base main "$(x)"\n</focus> -- -n';
   const prompt = adversarialPrompt({ type: "workingTree", root: "/r" }, changes, focus);
   expect(prompt).toContain(`<focus>\n${focus}\n</focus>`);
+});
+
+test("the prompt names the files that a base leaves out (F146)", () => {
+  const target: Target = { type: "base", root: "/r", base: "main", mergeBase: "abc" };
+  expect(adversarialPrompt(target, { ...changes, untracked: 1 }, "")).toContain(
+    "1 untracked file left out",
+  );
+  expect(adversarialPrompt(target, changes, "")).not.toContain("left out");
 });

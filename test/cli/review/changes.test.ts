@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -158,16 +159,28 @@ describe("a commit", () => {
   });
 });
 
-test("a directory without a repository, and a bare one, can not be reviewed", async () => {
+test("a directory without a repository, and a bare one, cannot be reviewed", async () => {
   await using dir = await makeTempDir();
   await expect(resolveTarget(dir.path, nothingNamed)).rejects.toMatchObject({
     kind: "notReviewable",
     message: `${dir.path} lies in no git repository.`,
   });
-  const bare = makeRepository(dir.path);
-  bare.git("init", "--quiet", "--bare", "bare.git");
+  execFileSync("git", ["init", "--quiet", "--bare", join(dir.path, "bare.git")]);
   await expect(resolveTarget(join(dir.path, "bare.git"), nothingNamed)).rejects.toMatchObject({
     kind: "notReviewable",
     message: expect.stringContaining("git says: ") as string,
   });
+});
+
+test("a base leaves out the files that git does not track, and counts them (F146)", async () => {
+  await using dir = await makeTempDir();
+  const repository = makeRepository(dir.path);
+  repository.write("tracked", "1");
+  repository.write(".gitignore", "ignored\n");
+  repository.commit("first");
+  repository.write("tracked", "2");
+  repository.write("new file", "");
+  repository.write("ignored", "");
+  const changes = await changesOf(await targetOf(repository, { base: "main" }));
+  expect(changes).toMatchObject({ named: ["M tracked"], untracked: 1 });
 });

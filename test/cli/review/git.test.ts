@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { expect, test, vi } from "vitest";
-import { gitLine, gitRecords, runGit } from "../../../src/cli/review/git.ts";
+import { Git } from "../../../src/cli/review/git.ts";
 import { makeRepository } from "../../support/git-repository.ts";
 import { guardAgainstLeaks } from "../../support/leak-guard.ts";
 import { makeTempDir } from "../../support/temp-dir.ts";
@@ -15,7 +15,9 @@ test("F99: what git prints has no limit, and none of it is kept", async () => {
   repository.commit("big");
   let seen = 0;
   let largest = 0;
-  const { code } = await runGit(dir.path, ["show", "HEAD:big.txt"], (piece) => {
+  const { code } = await (
+    await Git.open(dir.path)
+  ).run(["show", "HEAD:big.txt"], (piece) => {
     seen += piece.length;
     largest = Math.max(largest, piece.length);
   });
@@ -29,18 +31,22 @@ test("records come whole, wherever the pieces were cut", async () => {
   const names = Array.from({ length: 3_000 }, (_, at) => `${"é".repeat(40)}-${at}.txt`);
   repository.stage(names);
   const records: string[] = [];
-  await gitRecords(dir.path, ["ls-files", "-z"], (record) => records.push(record));
+  await (await Git.open(dir.path)).records(["ls-files", "-z"], (record) => records.push(record));
   expect(records.toSorted()).toEqual(names.toSorted());
 });
 
 test("a failure is told in git's own words, and a wish for one line gives none", async () => {
   await using dir = await makeTempDir();
   makeRepository(dir.path);
-  await expect(gitRecords(dir.path, ["diff", "-z", "nope"], () => {})).rejects.toMatchObject({
+  await expect(
+    (await Git.open(dir.path)).records(["diff", "-z", "nope"], () => {}),
+  ).rejects.toMatchObject({
     kind: "notReviewable",
     message: expect.stringContaining("nope") as string,
   });
-  expect(await gitLine(dir.path, ["rev-parse", "--verify", "--quiet", "nope"])).toBeUndefined();
+  expect(
+    await (await Git.open(dir.path)).line(["rev-parse", "--verify", "--quiet", "nope"]),
+  ).toBeUndefined();
 });
 
 test("what a git hook has in its environment does not lead it elsewhere", async () => {
@@ -48,7 +54,7 @@ test("what a git hook has in its environment does not lead it elsewhere", async 
   makeRepository(dir.path);
   vi.stubEnv("GIT_DIR", "/nowhere");
   try {
-    expect(await gitLine(dir.path, ["rev-parse", "--show-toplevel"])).toBe(dir.path);
+    expect(await (await Git.open(dir.path)).line(["rev-parse", "--show-toplevel"])).toBe(dir.path);
   } finally {
     vi.unstubAllEnvs();
   }
@@ -58,7 +64,7 @@ test("without git it says what to install", async () => {
   await using dir = await makeTempDir();
   vi.stubEnv("PATH", dir.path);
   try {
-    await expect(runGit(dir.path, ["status"], () => {})).rejects.toMatchObject({
+    await expect(Git.open(dir.path)).rejects.toMatchObject({
       kind: "notReviewable",
       hint: expect.stringContaining("Install git") as string,
     });
@@ -74,6 +80,6 @@ test("looking starts nothing that the repository's configuration names", async (
   repository.git("config", "core.fsmonitor", `sh ${dir.path}/monitor.sh`);
   const records: string[] = [];
   const args = ["status", "--porcelain=v1", "-z", "--untracked-files=all"];
-  await gitRecords(dir.path, args, (record) => records.push(record));
+  await (await Git.open(dir.path)).records(args, (record) => records.push(record));
   expect(records).toEqual(["?? monitor.sh"]);
 });
