@@ -715,7 +715,7 @@ export const requirements: readonly Requirement[] = [
     title:
       "A thread is not unsubscribed while another session opens it, and a turn whose thread is closed under it ends",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F103",
@@ -740,7 +740,7 @@ export const requirements: readonly Requirement[] = [
     id: "F106",
     title: "Notifications about threads that are not loaded reach every session",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F107",
@@ -784,7 +784,7 @@ export const requirements: readonly Requirement[] = [
     id: "F113",
     title: "Only the end of a job's own turn ends the job",
     source: "Read in the code",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F114",
@@ -1223,7 +1223,7 @@ export const requirements: readonly Requirement[] = [
     id: "F185",
     title: "What ends a thread is not replayed to the next subscriber",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F186",

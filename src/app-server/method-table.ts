@@ -244,6 +244,65 @@ export function cancelOf(method: string): string | undefined {
  */
 export const ORDINARY_LIMIT_MS = 120_000;
 
+/** How far a notification about a thread reaches beyond the subscribers of that thread. */
+export type Reach =
+  /** To every session, whether the thread is loaded or not. */
+  | "everyone"
+  /** To the subscribers; to every session where the thread is not loaded. */
+  | "stored"
+  /** As `stored`, but it may be an early event of a thread that is being opened. */
+  | "broadcast";
+
+/**
+ * Notifications about a thread that Codex sends to every connection. All others it sends to the
+ * subscribers of the thread alone.
+ */
+export const broadcasts: readonly {
+  readonly reach: Reach;
+  readonly because: string;
+  readonly methods: readonly NotificationMethod[];
+}[] = [
+  {
+    reach: "everyone",
+    because: "it changes what a list of threads shows",
+    methods: [
+      "thread/archived",
+      "thread/unarchived",
+      "thread/deleted",
+      "thread/name/updated",
+      "thread/reverted",
+      "thread/section/changed",
+      "thread/attachment/updated",
+      "thread/project/updated",
+    ],
+  },
+  {
+    reach: "stored",
+    because: "it can be requested of a thread that is not loaded",
+    methods: [
+      "thread/closed",
+      "thread/goal/updated",
+      "thread/goal/cleared",
+      "thread/queue/changed",
+      "mcpServer/oauthLogin/completed",
+    ],
+  },
+  {
+    reach: "broadcast",
+    because: "it announces the state of a loaded thread",
+    methods: ["thread/started", "thread/status/changed"],
+  },
+];
+
+const reaches = new Map<string, Reach>(
+  broadcasts.flatMap(({ reach, methods }) => methods.map((method) => [method, reach] as const)),
+);
+
+/** How far a notification reaches; undefined when Codex sends it to subscribers alone. */
+export function reachOf(method: string): Reach | undefined {
+  return reaches.get(method);
+}
+
 const repeatable = methodsOf(safeToRepeat);
 const long = methodsOf(mayRunLong);
 

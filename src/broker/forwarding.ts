@@ -16,6 +16,7 @@ import { opensThread, startsTurn } from "./admission.ts";
 import { askQuietly, type Ask } from "./ask.ts";
 import { threadInResult, threadParam } from "./frame-facts.ts";
 import { inWordsOfSession, OpenHandles, withUpstreamHandles } from "./handles.ts";
+import type { LoadedThreads } from "./loaded-threads.ts";
 import type { Peer } from "./peer.ts";
 import { refuse } from "./refuse.ts";
 import type { Outcome, Upstream } from "./upstream.ts";
@@ -28,15 +29,19 @@ export interface ForwardingOptions {
   readonly writers: WriterLookUp;
   /** Called when a request that starts a turn is about to leave. @returns what is to hear of its answer. */
   readonly onTurn: (peer: Peer, threadId: string) => (outcome: Outcome) => void;
+  readonly opens: Opens;
   /**
    * Called with an answer since which the session hears a thread.
    *
    * @returns what tells it what it has missed, to be called after the answer.
    */
   readonly onOpened: (peer: Peer, threadId: string, method: string, result: unknown) => () => void;
-  /** Called instead of that when the session has gone meanwhile: it does not hear the thread. */
+  /** Called after that when the session has gone meanwhile: it does not hear the thread. */
   readonly onOpenedInVain: (peer: Peer, threadId: string) => void;
 }
+
+/** Keeps the threads of requests in flight subscribed. */
+export type Opens = Pick<LoadedThreads<Peer>, "beginOpen" | "readyFor" | "endOpen">;
 
 /** The way of a request that was admitted: to the app-server, and of its answer back to the session. */
 export class Forwarding {
@@ -47,18 +52,14 @@ export class Forwarding {
   readonly #writers: WriterWaits;
   /** Whose answers are on their way to nobody. */
   readonly #gone = new WeakSet<Peer>();
-  #opening = 0;
+  /** Why nothing waits here any more. */
+  #refusal: BrokerError | undefined;
 
   constructor(upstream: Upstream, ask: Ask, options: ForwardingOptions) {
     this.#upstream = upstream;
     this.#ask = ask;
     this.#options = options;
     this.#writers = new WriterWaits(options.writers);
-  }
-
-  /** Requests on their way whose answer names a thread that is loaded. */
-  get opening(): number {
-    return this.#opening;
   }
 
   /** @param waitMs for how long it may wait for a thread that another app-server writes to. */
@@ -84,32 +85,39 @@ export class Forwarding {
       onReport: (report: NotificationFrame, { param }: NamedRequest) =>
         peer.deliver(withParam(report, param, original.id)),
     };
+    const { opens } = this.#options;
+    const open = opensThread(frame) ? opens.beginOpen(peer, frame) : undefined;
     const send = (): void => this.#upstream.forward(request, frame, settle);
-    const opens = opensThread(frame);
-    if (opens) this.#opening += 1;
     const patience = new WriterPatience(waitMs);
-    const giveUp = (why: BrokerError): void => {
-      this.#opening -= 1;
+    const refused = (why: BrokerError): void => {
       refuse(peer, original, why);
+      if (open !== undefined) opens.endOpen(open, undefined);
     };
     const settle = (outcome: Outcome): void => {
       if (threadId !== undefined && isHeldElsewhere(frame, outcome) && !this.#gone.has(peer)) {
-        return void this.#writers.wait(threadId, patience, { again: send, giveUp });
+        return void this.#writers.wait(threadId, patience, { again: send, giveUp: refused });
       }
-      if (opens) this.#opening -= 1;
       answered?.(outcome);
       const failed = BrokerError.is(outcome) || outcome.error !== undefined;
       this.#handles.answered(peer, frame, failed);
-      if (BrokerError.is(outcome)) return refuse(peer, original, outcome);
-      const catchUp = opens && !failed ? this.#opened(peer, frame, outcome) : undefined;
+      if (BrokerError.is(outcome)) return refused(outcome);
+      const catchUp =
+        open !== undefined && !failed ? this.#opened(peer, frame, outcome) : undefined;
       peer.send(responseFor(peer, original, outcome));
       catchUp?.();
+      if (open !== undefined) opens.endOpen(open, threadInResult(outcome.result));
     };
-    send();
+    const ready = open === undefined ? undefined : opens.readyFor(open);
+    if (ready === undefined) return send();
+    void ready.then(() => {
+      if (this.#gone.has(peer)) return refused(new BrokerError("connectionClosed", "It has gone."));
+      return this.#refusal === undefined ? send() : refused(this.#refusal);
+    });
   }
 
   /** Nobody waits any more for what another app-server has to let go of first. */
   refuseWaiting(why: BrokerError): void {
+    this.#refusal = why;
     this.#writers.refuse(why);
   }
 

@@ -1,26 +1,35 @@
 import type { MissedEvents } from "../wire/broker-protocol.ts";
 import type { NotificationFrame } from "../wire/frame.ts";
 import { notificationLine } from "../wire/messages.ts";
+import { trace } from "../base/trace.ts";
 import { subAgentsIn, type SubAgent } from "../wire/sub-agents.ts";
+import { endsThread } from "../wire/thread-ends.ts";
 import { Backlog } from "./backlog.ts";
 import { HeldEvents } from "./held-events.ts";
 import type { Peer } from "./peer.ts";
+import { deliveryOf } from "./thread-news.ts";
 import { Threads } from "./threads.ts";
-
-const NOBODY: readonly string[] = [];
 
 export interface HearingOptions {
   readonly maxBacklogBytes: number;
   readonly maxHeldEvents: number;
   /** Whether a turn runs on that very thread. */
   readonly hasTurn: (threadId: string) => boolean;
+  /** Whether a thread without subscribers may be one that is being opened. */
+  readonly mayBeOpening: (threadId: string) => boolean;
+  readonly isDraining: () => boolean;
+  readonly everyone: () => Iterable<Peer>;
+  /** Returns the thread that a turn which starts here works for, where the event says so. */
+  readonly servedBy: (threadId: string, frame: NotificationFrame) => string | undefined;
+  /** Called for a sub-agent's thread once its events reach the subscribers of the parent. */
+  readonly onAdopted: (threadId: string) => void;
   /** Tells an event that each session must hear in its own words. @returns whether it was one. */
   readonly tellApart: (frame: NotificationFrame) => boolean;
 }
 
 /**
- * What is told of threads, and to whom. Events of a thread that nobody is known to hear yet wait for
- * a moment; whoever joins in the middle of a turn is told first what was told of it before.
+ * What is told of threads, and to whom. Events of a thread that is being opened wait for its first
+ * subscriber; whoever joins in the middle of a turn is told first what was told of it before.
  */
 export class Hearing {
   readonly threads = new Threads<Peer>();
@@ -57,25 +66,16 @@ export class Hearing {
     };
   }
 
-  /**
-   * Tells an event of the thread to all who hear it, now or as soon as somebody does.
-   *
-   * @param served The thread that this one works for, where its turn says so.
-   * @returns the threads of sub-agents that are heard from now on.
-   */
-  tell(threadId: string, frame: NotificationFrame, served?: string): readonly string[] {
-    const told = subAgentsIn(frame.method, frame.params);
-    const agents = served === undefined ? told : [...told, { threadId, parentId: served }];
-    if (agents.length === 0) {
-      this.#tellOrHold(threadId, frame);
-      return NOBODY;
-    }
-    const adopted = agents.filter((agent) => this.#adopt(agent)).map((agent) => agent.threadId);
-    if (adopted.includes(threadId)) this.#tellHeld(threadId);
-    this.#tellOrHold(threadId, frame);
-    // After the event that names them: whoever hears theirs knows by then whose they are.
-    for (const each of adopted) this.#tellHeld(each);
-    return adopted;
+  /** Sends an event of the thread to its subscribers, now or as soon as there is one. */
+  tell(threadId: string, frame: NotificationFrame): void {
+    const served = this.#options.servedBy(threadId, frame);
+    const named = subAgentsIn(frame.method, frame.params);
+    const agents = served === undefined ? named : [...named, { threadId, parentId: served }];
+    const adopted = agents.filter((agent) => this.#adopt(agent));
+    // The app-server sent them before the event that names their thread.
+    for (const agent of adopted) this.#tellHeld(agent.threadId);
+    this.#deliver(threadId, frame);
+    for (const agent of adopted) this.#options.onAdopted(agent.threadId);
   }
 
   /** What was told of turns that are over is told to nobody any more. */
@@ -93,9 +93,24 @@ export class Hearing {
     this.#backlogs.clear();
   }
 
-  #tellOrHold(threadId: string, frame: NotificationFrame): void {
-    if (this.threads.knows(threadId)) this.#tellNow(threadId, frame);
-    else this.#held.hold(threadId, frame);
+  #deliver(threadId: string, frame: NotificationFrame): void {
+    if (endsThread(frame.method, frame.params)) this.#held.release(threadId);
+    const delivery = deliveryOf(frame, {
+      isLoaded: this.threads.knows(threadId),
+      mayBeOpening: this.#options.mayBeOpening(threadId),
+      isDraining: this.#options.isDraining(),
+    });
+    switch (delivery) {
+      case "everyone":
+        for (const peer of this.#options.everyone()) peer.deliver(frame);
+        return;
+      case "subscribers":
+        return this.#tellNow(threadId, frame);
+      case "held":
+        return this.#held.hold(threadId, frame);
+      case "dropped":
+        return trace("debug", "thread.noSubscriber", { threadId, method: frame.method });
+    }
   }
 
   #tellNow(threadId: string, frame: NotificationFrame): void {
@@ -105,7 +120,7 @@ export class Hearing {
   }
 
   #tellHeld(threadId: string): void {
-    for (const frame of this.#held.release(threadId)) this.#tellNow(threadId, frame);
+    for (const frame of this.#held.release(threadId)) this.tell(threadId, frame);
   }
 
   /** Only what nobody knows yet: no thread is taken from those who hear it. */

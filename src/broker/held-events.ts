@@ -13,9 +13,9 @@ interface Held {
 }
 
 /**
- * Events of threads that no session is known to hear yet: the first events of a thread can overtake
- * the answer that says whose it is. They wait here for a moment and are then told to the first who
- * subscribes.
+ * Events of threads that are being opened and have no subscriber yet: the first events of a thread can
+ * overtake the answer that says whose it is. They wait here for a moment and are then told to the first
+ * who subscribes.
  */
 export class HeldEvents {
   readonly #maxPerThread: number;

@@ -7,11 +7,14 @@ import { ItemsInProgress } from "../policy/items-in-progress.ts";
 import { answerByPolicy, approvalPolicyThatAsks } from "../policy/policy.ts";
 import type { JobRequest, JobStarted, Outcome, RunningJob } from "../wire/job-protocol.ts";
 import { isRecord, rpcErrorOf } from "../wire/messages.ts";
+import { closesThread } from "../wire/thread-ends.ts";
 import { InnerSession } from "./inner-session.ts";
 import type { Router } from "./router.ts";
 
 /** The router needs 13 s to find that a turn goes on. */
 const CANCEL_ANSWERED_WITHIN_MS = 20_000;
+
+const CLOSED = { message: "Codex closed the thread while the turn ran." };
 
 /** Why the turn is being ended from this side. */
 type Intent = Extract<Outcome, "cancelled" | "timedOut">;
@@ -41,6 +44,10 @@ export class JobRun {
   /** Present from when the turn was asked for: before that, what is heard of turns is of others'. */
   #opened: Opened | undefined;
   #turnId: string | undefined;
+  /** Its turn's ids: a review runs under another one than that of its response. */
+  readonly #turnIds = new Set<unknown>();
+  /** Ends of turns that came before the id of the job's own turn was known. */
+  readonly #earlyEnds: Array<() => void> = [];
   #message = "";
   #usage: unknown;
   #intent: Intent | undefined;
@@ -161,7 +168,10 @@ export class JobRun {
         : await this.#session.request("turn/start", this.#turnFor(threadId));
     const turn = isRecord(answer) ? answer["turn"] : undefined;
     const id = isRecord(turn) ? turn["id"] : undefined;
-    if (typeof id === "string") return id;
+    if (typeof id === "string") {
+      this.#turnIds.add(id);
+      return id;
+    }
     if (this.#turnId !== undefined) return this.#turnId;
     throw new BrokerError("invalidAnswer", "Codex has started a turn without a name.");
   }
@@ -186,6 +196,7 @@ export class JobRun {
   #begun(turnId: string): void {
     if (this.#turnId !== undefined || this.#over) return;
     this.#turnId = turnId;
+    this.#turnIds.add(turnId);
     const opened = this.#opened ?? {};
     this.#journal.append({
       type: "started",
@@ -206,6 +217,7 @@ export class JobRun {
       this.#timer = startTimer(timeoutMs, () => this.interrupt("timedOut"));
     }
     if (this.#intent !== undefined) this.interrupt(this.#intent);
+    for (const end of this.#earlyEnds.splice(0)) end();
   }
 
   /** What its policy allows; everything else is left to whoever has joined. */
@@ -223,6 +235,8 @@ export class JobRun {
     this.#items.observe(method, params);
     if (!isRecord(params) || params["threadId"] !== this.#threadId) return;
     if (this.#opened === undefined || this.#over) return;
+    if (closesThread(method)) return this.#end(this.#intent ?? "lost", CLOSED);
+    if (this.#isAnothers(params["turnId"])) return;
     const at = new Date().toISOString();
     switch (method) {
       case "turn/started":
@@ -234,10 +248,13 @@ export class JobRun {
         this.#usage = params["tokenUsage"];
         return;
       case "turn/completed":
-        return this.#completed(params["turn"]);
-      case "broker/turnLost":
+        return this.#endOf(params["turn"], () => this.#completed(params["turn"]));
+      case "broker/turnLost": {
+        const { turnId: id, error } = params;
         // Whoever wanted its end has got it.
-        return this.#end(this.#intent ?? "lost", params["error"]);
+        const lose = (): void => this.#end(this.#intent ?? "lost", error);
+        return id === null ? lose() : this.#endOf({ id }, lose);
+      }
       default:
         return;
     }
@@ -246,7 +263,24 @@ export class JobRun {
   #learnTurn(turn: unknown): void {
     if (!isRecord(turn)) return;
     const id = textOf(turn["rootTurnId"]) ?? textOf(turn["id"]);
-    if (id !== null) this.#begun(id);
+    if (id === null) return;
+    this.#begun(id);
+    if (this.#turnIds.has(id)) this.#turnIds.add(turn["id"]);
+  }
+
+  /** Whether something of a turn is of one that ran, or was joined, on the thread before. */
+  #isAnothers(turnId: unknown): boolean {
+    return this.#turnId !== undefined && typeof turnId === "string" && !this.#turnIds.has(turnId);
+  }
+
+  /** Ends the job with its own turn: the end of the turn before may come late. */
+  #endOf(turn: unknown, end: () => void): void {
+    const { id, rootTurnId } = isRecord(turn) ? turn : {};
+    const endOwn = (): void => {
+      if (this.#turnIds.has(id) || this.#turnIds.has(rootTurnId)) end();
+    };
+    if (this.#turnId === undefined) this.#earlyEnds.push(endOwn);
+    else endOwn();
   }
 
   /** The result of a review is what its reviewer has handed over, and not what is said about it. */

@@ -29,9 +29,18 @@ export class Reconciliation {
   #vanishing = new Set<string>();
   #straying = new Set<string>();
   #running = false;
+  /** The threads that were opened since the present round began: the list may be older than they are. */
+  readonly #opened = new Set<string>();
 
   constructor(options: ReconciliationOptions) {
     this.#options = options;
+  }
+
+  /** What earlier rounds found about the thread says nothing of its new life. */
+  opened(threadId: string): void {
+    this.#vanishing.delete(threadId);
+    this.#straying.delete(threadId);
+    if (this.#running) this.#opened.add(threadId);
   }
 
   /** One round; never rejects. */
@@ -45,6 +54,7 @@ export class Reconciliation {
       trace("info", "reconcile.failed", { error: String(error) });
     } finally {
       this.#running = false;
+      this.#opened.clear();
     }
   }
 
@@ -53,7 +63,9 @@ export class Reconciliation {
     const opening = this.#options.isOpening();
     const loaded = await this.#loaded();
     const known = new Set(this.#options.known());
-    const vanished = knownBefore.filter((id) => known.has(id) && !loaded.has(id));
+    const vanished = knownBefore.filter(
+      (id) => known.has(id) && !loaded.has(id) && !this.#opened.has(id),
+    );
     const strays = [...loaded].filter((id) => !known.has(id) && !knownBefore.includes(id));
     const [vanishing, straying] = [this.#vanishing, this.#straying];
     this.#vanishing = new Set(vanished);

@@ -1,60 +1,35 @@
 import { BrokerError } from "../base/errors.ts";
 import { monotonicMs } from "../base/deadline.ts";
-import type { BrokerCapacity } from "../lifecycle/start-protocol.ts";
 import type { Draining, Queued, TurnStatusEntry } from "../wire/broker-protocol.ts";
 import type { AnswerFrame, NotificationFrame, RequestFrame } from "../wire/frame.ts";
-import { notificationLine, resultLine } from "../wire/messages.ts";
+import { errorLine, notificationLine, resultLine, rpcErrorOf } from "../wire/messages.ts";
+import { closesThread } from "../wire/thread-ends.ts";
 import { noNewWork, refusalOf, startsTurn, threadBusy, threadNotFound } from "./admission.ts";
 import type { Ask } from "./ask.ts";
+import { concernedWith } from "./concerned.ts";
 import { Forwarding } from "./forwarding.ts";
 import { startsProcess, threadOfNotification, threadParam } from "./frame-facts.ts";
-import { Greetings } from "./greetings.ts";
+import { GlobalNews } from "./global-news.ts";
 import { ownerOfHandle } from "./handles.ts";
 import { Hearing } from "./hearing.ts";
 import { LoadedThreads } from "./loaded-threads.ts";
 import { askOlderTurn, reachesIntoTurn } from "./older-turn.ts";
 import type { Peer } from "./peer.ts";
-import { RateLimits } from "./rate-limits.ts";
 import { refuse } from "./refuse.ts";
+import type { RouterOptions } from "./router-options.ts";
 import { ServerRequests, threadOf } from "./server-requests.ts";
 import { ThreadQueue } from "./thread-queue.ts";
 import type { Threads } from "./threads.ts";
 import { TurnBook } from "./turn-book.ts";
-import { turnLost } from "./turn-endings.ts";
+import { threadClosed, turnLost } from "./turn-endings.ts";
 import { withActiveId } from "./turn-names.ts";
 import { statusOf } from "./turn-status.ts";
 import type { Turn } from "./turns.ts";
 import { Upstream, type Outcome } from "./upstream.ts";
 import { takeBusyWish, type BusyWish } from "./when-busy.ts";
-import type { WriterLookUp } from "./writer-waits.ts";
 
 const UPKEEP_EVERY_MS = 30_000;
 const SILENT_AFTER_MS = 30_000;
-/** After these a thread is loaded no more. */
-const CLOSINGS = new Set(["thread/closed", "thread/deleted"]);
-
-export interface RouterOptions extends WriterLookUp {
-  readonly workspace: string;
-  /** How long those who were asked may take to answer. */
-  readonly answerTimeoutMs: number;
-  readonly capacity: BrokerCapacity;
-  /** Called when a turn has begun or ended. */
-  readonly onTurnsChanged: () => void;
-  /** Called with everything that the app-server says of a thread. */
-  readonly onThreadEvent: (frame: NotificationFrame, threadId: string) => void;
-  /** Called for a turn whose end nobody will hear of. */
-  readonly onTurnLost: () => void;
-  /** Called for a turn that goes on though it was interrupted: only with the app-server it ends. */
-  readonly onTurnStuck: (threadId: string) => void;
-  /** Called when a turn has started a process of its own. */
-  readonly onCommandStarted: () => void;
-  /** Called when the app-server owes an answer again. */
-  readonly onWork: () => void;
-  /** Called when the app-server owes no answer any more. */
-  readonly onAllAnswered: () => void;
-  /** Called when the app-server is so silent that its health is to be looked at. */
-  readonly onSilence: () => void;
-}
 
 /**
  * Between the sessions and the one app-server: each message goes by its request id, else by its
@@ -82,8 +57,7 @@ export class Router {
   readonly #loaded: LoadedThreads<Peer>;
   readonly #forwarding: Forwarding;
   readonly #questions: ServerRequests;
-  readonly #greetings = new Greetings();
-  readonly #rateLimits = new RateLimits();
+  readonly #globalNews = new GlobalNews();
   #draining: Draining | undefined;
 
   constructor(options: RouterOptions) {
@@ -94,6 +68,12 @@ export class Router {
       maxBacklogBytes,
       maxHeldEvents,
       hasTurn: (threadId) => this.#turns.get(threadId) !== undefined,
+      // A sub-agent's thread is opened by the turn that it works for.
+      mayBeOpening: (threadId) => this.#turns.size > 0 || this.#loaded.mayBeOpening(threadId),
+      isDraining: () => this.#draining !== undefined,
+      everyone: () => this.#peers.values(),
+      servedBy: (threadId, frame) => this.#turns.servedBy(threadId, frame),
+      onAdopted: (threadId) => this.#askParents(threadId),
       tellApart: (frame) => this.#tellResolved(frame),
     });
     this.upstream = new Upstream({
@@ -103,25 +83,23 @@ export class Router {
       onAllAnswered: options.onAllAnswered,
       onSilence: options.onSilence,
     });
-    this.#forwarding = new Forwarding(this.upstream, this.#ask, {
-      workspace: options.workspace,
-      writers: options,
-      onTurn: (peer, threadId) => this.#beginTurn(peer, threadId),
-      onOpened: (peer, threadId, method, result) => {
-        this.#loaded.opened(method, result);
-        return this.#joinThread(peer, threadId);
-      },
-      onOpenedInVain: (peer, threadId) => {
-        this.#threads.unsubscribe(threadId, peer);
-        this.#loaded.release([threadId]);
-      },
-    });
     this.#loaded = new LoadedThreads({
       threads: this.#threads,
       turns: this.#turns,
       ask: this.#ask,
-      isOpening: () => this.#forwarding.opening > 0,
       onGone: (threadId) => this.#queue.refuse(threadNotFound(threadId), threadId),
+      tellClosed: (threadId) => this.#hearing.tell(threadId, threadClosed(threadId)),
+    });
+    this.#forwarding = new Forwarding(this.upstream, this.#ask, {
+      workspace: options.workspace,
+      writers: options,
+      onTurn: (peer, threadId) => this.#beginTurn(peer, threadId),
+      opens: this.#loaded,
+      onOpened: (peer, threadId, method, result) => {
+        this.#loaded.opened(method, result);
+        return this.#joinThread(peer, threadId);
+      },
+      onOpenedInVain: (peer, threadId) => void this.#threads.unsubscribe(threadId, peer),
     });
     this.#upkeep = setInterval(() => void this.reconcile(), UPKEEP_EVERY_MS);
     this.#upkeep.unref();
@@ -173,7 +151,7 @@ export class Router {
   /** The session may send and hear from now on. */
   join(peer: Peer): void {
     this.#peers.set(peer.id, peer);
-    for (const frame of this.#greetings.all()) peer.deliver(frame);
+    this.#globalNews.greet(peer);
     if (this.#draining !== undefined) {
       peer.send(notificationLine("broker/draining", this.#draining));
     }
@@ -260,15 +238,15 @@ export class Router {
       draining: this.#draining,
       experimentalApi: peer.experimentalApi,
       waiting: this.upstream.waitingOf(peer),
-      threads: this.#threads.size + this.#forwarding.opening,
+      threads: this.#threads.size + this.#loaded.opening,
       capacity: this.#options.capacity,
-      knowsThread: (threadId) => this.#threads.knows(threadId),
+      knowsThread: (threadId) => this.#loaded.isOpen(threadId),
     });
     if (refusal !== undefined) return refuse(peer, frame, refusal);
-    if (frame.method === "thread/unsubscribe" && this.#leaveThread(peer, frame)) return;
     const forward = (): void => this.#forwarding.forward(peer, frame, wish.waitMs);
     const threadId = threadParam(frame);
     if (threadId === undefined) return forward();
+    if (frame.method === "thread/unsubscribe") return this.#leaveThread(peer, frame, threadId);
     const running = this.#turns.get(threadId);
     if (running === undefined) {
       if (!reachesIntoTurn(frame)) return forward();
@@ -328,10 +306,21 @@ export class Router {
     };
   }
 
-  /** Leaving a thread that others hear concerns only this session. @returns whether it was answered. */
-  #leaveThread(peer: Peer, frame: RequestFrame): boolean {
-    const threadId = threadParam(frame);
-    if (threadId === undefined || !this.#threads.knows(threadId)) return false;
+  /**
+   * Unsubscribes the session. The app-server is asked only about a thread that has no subscriber here
+   * and is not being opened.
+   */
+  #leaveThread(peer: Peer, frame: RequestFrame, threadId: string): void {
+    const opening = this.#loaded.openedBy(peer, threadId);
+    if (opening !== undefined) {
+      return void opening.onceOver.push(() => this.#leaveThread(peer, frame, threadId));
+    }
+    if (!this.#threads.knows(threadId) && !this.#loaded.isOpening(threadId)) {
+      return void this.#loaded.unsubscribe(threadId).then(
+        (result) => peer.send(resultLine(frame.id, result)),
+        (error: unknown) => peer.send(errorLine(frame.id, rpcErrorOf(error))),
+      );
+    }
     const subscribed = this.#threads.unsubscribe(threadId, peer);
     this.#questions.left(peer, (each) => this.#concerned(each).has(peer));
     const status = subscribed ? "unsubscribed" : "notSubscribed";
@@ -339,7 +328,6 @@ export class Router {
     this.#loaded.release([threadId]);
     // A broker that drains may have waited for its turn.
     this.#options.onTurnsChanged();
-    return true;
   }
 
   /** @returns what is to hear of the answer. */
@@ -369,31 +357,23 @@ export class Router {
     this.#questions.ask(frame, this.#concerned(threadId));
   }
 
-  /** Whoever runs the thread's turn, and all who hear it. */
   #concerned(threadId: string): ReadonlySet<Peer> {
-    const owner = this.#ownerOf(threadId);
-    const audience = this.#threads.audience(threadId);
-    return owner === undefined ? audience : new Set([owner, ...audience]);
-  }
-
-  /** Who started the thread's turn; a sub-agent works for whoever started the turn that it serves. */
-  #ownerOf(threadId: string): Peer | undefined {
-    const owner = this.#turns.get(threadId)?.owner;
-    const parent = this.#threads.parentOf(threadId);
-    return owner ?? (parent === undefined ? undefined : this.#ownerOf(parent));
+    return concernedWith(threadId, this.#threads, this.#turns);
   }
 
   #fromAppServer(frame: NotificationFrame): void {
     const owned = ownerOfHandle(frame);
     if (owned !== undefined) return this.#peers.get(owned.session)?.deliver(owned.frame);
     const threadId = threadOfNotification(frame);
-    if (threadId === undefined) return this.#global(frame);
+    if (threadId === undefined) {
+      return this.#globalNews.send(frame, this.#peers, () => this.#hearersOfTurns());
+    }
     if (this.#turns.wasTold(threadId, frame)) return;
     this.#observe(frame, threadId);
-    const served = this.#turns.servedBy(threadId, frame);
-    for (const each of this.#hearing.tell(threadId, frame, served)) this.#askParents(each);
+    const tell = (): void => this.#hearing.tell(threadId, frame);
+    if (closesThread(frame.method)) return this.#loaded.closed(threadId, tell);
+    tell();
     this.#turns.told(threadId, frame);
-    if (CLOSINGS.has(frame.method)) this.#loaded.closed(threadId);
   }
 
   /** What a sub-agent has asked before anybody knew whom it works for. */
@@ -407,15 +387,6 @@ export class Router {
     if (frame.method !== "serverRequest/resolved") return false;
     for (const told of this.#questions.resolved(frame)) told.to.deliver(told.frame);
     return true;
-  }
-
-  #global(frame: NotificationFrame): void {
-    this.#greetings.note(frame);
-    const spared = this.#rateLimits.spared(frame, this.#peers.values());
-    const concerned = spared.size > 0 ? this.#hearersOfTurns() : spared;
-    for (const peer of this.#peers.values()) {
-      if (!spared.has(peer) || concerned.has(peer)) peer.deliver(frame);
-    }
   }
 
   #hearersOfTurns(): ReadonlySet<Peer> {

@@ -83,6 +83,7 @@ export class TurnBook<S extends object> {
     }
     turn.id ??= turnInResult(outcome.result);
     this.#doubts.accepted(turn);
+    this.#turns.isNamed(turn);
   }
 
   /** Something of the thread that is no event. */
@@ -147,18 +148,27 @@ export class TurnBook<S extends object> {
   }
 
   end(threadId: string): void {
-    const turn = this.#turns.end(threadId);
+    const turn = this.#turns.get(threadId);
     if (turn === undefined) return;
+    turn.over = true;
+    this.#turns.end(threadId);
     this.#doubts.settled(turn);
     this.#interrupted.ended(turn);
     this.#options.onEnd(threadId);
     this.#options.onChange();
   }
 
-  /** The app-server has let go of the thread, so its turn is over: says how, once that is known. */
+  /**
+   * The app-server has unloaded the thread, so its turn is over. Reports its end, from Codex's history
+   * where that has it. A `turn/start` without a response yet is waited for, because it may be refused.
+   */
   async vanished(threadId: string): Promise<void> {
     const turn = this.#turns.get(threadId);
-    if (turn !== undefined) await this.#doubts.overtaken(turn);
+    if (turn === undefined) return;
+    if (turn.id === undefined) {
+      await new Promise<void>((resolve) => turn.onceNamed.push(resolve));
+    }
+    if (!turn.over) await this.#doubts.overtaken(turn);
   }
 
   forget(threadId: string): void {
@@ -169,7 +179,10 @@ export class TurnBook<S extends object> {
   lose(cause: BrokerError): void {
     this.#doubts.clear();
     this.#interrupted.clear();
-    for (const turn of this.#turns.all()) this.#options.onLost(turn, cause);
+    for (const turn of this.#turns.all()) {
+      turn.over = true;
+      this.#options.onLost(turn, cause);
+    }
     for (const turn of this.#turns.all()) this.#turns.end(turn.threadId);
   }
 
@@ -186,6 +199,7 @@ export class TurnBook<S extends object> {
     turn.id ??= turnId;
     turn.rootId ??= rootId;
     turn.activeId = turnId;
+    this.#turns.isNamed(turn);
     this.#turns.hasBegun(turn);
     this.#options.onChange();
   }
@@ -193,6 +207,8 @@ export class TurnBook<S extends object> {
   /** Something said that the turn is over, and its terminal event did not come. */
   #endWasLost(turn: Turn<S>, ended: EndedTurn | undefined): void {
     const { threadId } = turn;
+    if (turn.over) return;
+    turn.over = true;
     if (ended === undefined) {
       this.#options.onLost(turn, new BrokerError("turnLost", "Codex does not say how it ended."));
     } else {

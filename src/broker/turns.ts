@@ -14,8 +14,12 @@ export interface Turn<S> {
   begun: boolean;
   /** It does not end, whatever it is told: nobody waits for it any more. */
   givenUp: boolean;
+  /** Its end has been told, or is not to be told any more. */
+  over: boolean;
   /** What waits for the beginning, or for the end if that comes first. */
   readonly onceBegun: Array<() => void>;
+  /** What waits for the id, or for the end if that comes first. */
+  readonly onceNamed: Array<() => void>;
   readonly startedAt: number;
   lastEventAt: number;
 }
@@ -46,7 +50,9 @@ export class Turns<S extends object> {
       owner,
       begun: false,
       givenUp: false,
+      over: false,
       onceBegun: [],
+      onceNamed: [],
       startedAt: now,
       lastEventAt: now,
     };
@@ -60,6 +66,10 @@ export class Turns<S extends object> {
     if (turn !== undefined) turn.lastEventAt = monotonicMs();
   }
 
+  isNamed(turn: Turn<S>): void {
+    for (const step of turn.onceNamed.splice(0)) step();
+  }
+
   hasBegun(turn: Turn<S>): void {
     turn.begun = true;
     for (const step of turn.onceBegun.splice(0)) step();
@@ -69,6 +79,7 @@ export class Turns<S extends object> {
     const turn = this.#byThread.get(threadId);
     this.#byThread.delete(threadId);
     for (const step of turn?.onceBegun.splice(0) ?? []) step();
+    for (const step of turn?.onceNamed.splice(0) ?? []) step();
     return turn;
   }
 }

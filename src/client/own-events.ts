@@ -1,4 +1,5 @@
 import { isRecord } from "../wire/messages.ts";
+import { endsThread } from "../wire/thread-ends.ts";
 
 /** More than Codex says between the beginning of a turn and the answer that names it. */
 const MAX_UNCLAIMED = 1_000;
@@ -28,7 +29,7 @@ export class OwnEvents {
 
   hear(method: string, params: unknown): void {
     if (!isRecord(params)) return;
-    if (this.#threadId === undefined) return this.#keep([method, params]);
+    if (this.#threadId === undefined) return this.#hearEarly(method, params);
     if (params["threadId"] !== this.#threadId) return;
     const turnId = turnIn(params);
     if (turnId === undefined) return this.#deliver(method, params);
@@ -60,6 +61,12 @@ export class OwnEvents {
     this.#threadId = undefined;
     this.#turnId = undefined;
     this.#claimed = false;
+  }
+
+  /** The end of a thread's former life says nothing of the life in which this turn runs. */
+  #hearEarly(method: string, params: Record<string, unknown>): void {
+    if (!endsThread(method, params)) return this.#keep([method, params]);
+    this.#unclaimed = this.#unclaimed.filter(([, kept]) => kept["threadId"] !== params["threadId"]);
   }
 
   #keep(heard: Heard): void {

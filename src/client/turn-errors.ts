@@ -51,6 +51,17 @@ export function lostAsTold(params: Record<string, unknown>): BrokerError {
   });
 }
 
+/** The thread was unloaded, and no terminal event of its turn came before that. */
+export function closedUnderTurn(
+  threadId: string | undefined,
+  turnId: string | undefined,
+): BrokerError {
+  return new BrokerError("turnLost", "The turn was lost: its thread was closed while it ran.", {
+    details: { threadId: threadId ?? null, turnId: turnId ?? null },
+    hint: `Continue the thread with \`codex-broker run --resume ${threadId ?? "ID"}\`.`,
+  });
+}
+
 const CONFIG_BROKEN = /failed to load configuration/i;
 
 /** Refusals whose cure is known become errors of ours, with the cause kept. */

@@ -7,12 +7,20 @@ import { answerByPolicy } from "../policy/policy.ts";
 import { checkPolicy } from "../policy/policy-schema.ts";
 import type { Connection } from "../wire/connection.ts";
 import { isRecord } from "../wire/messages.ts";
+import { closesThread } from "../wire/thread-ends.ts";
 import { EventQueue } from "./event-queue.ts";
 import { FinalMessage } from "./final-message.ts";
 import type { Inbox, Place, QuestionContext } from "./inbox.ts";
 import { OwnEvents } from "./own-events.ts";
 import { StallWatch } from "./stall-watch.ts";
-import { endedBeforeItBegan, explained, isLoss, lostAsTold, type Intent } from "./turn-errors.ts";
+import {
+  closedUnderTurn,
+  endedBeforeItBegan,
+  explained,
+  isLoss,
+  lostAsTold,
+  type Intent,
+} from "./turn-errors.ts";
 import { toTurnEvent, type TurnEvent } from "./turn-event.ts";
 import type { JoinOptions, ReviewOptions, RunOptions, TurnOptions } from "./turn-options.ts";
 import { joinsTurn, requestForThread, requestForTurn } from "./turn-requests.ts";
@@ -288,6 +296,9 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
 
   #observe(method: string, params: Record<string, unknown>, event: TurnEvent): void {
     if (method === "broker/turnLost") return this.#terminal.reject(lostAsTold(params));
+    if (closesThread(method)) {
+      return this.#terminal.reject(closedUnderTurn(this.#threadId, this.turnId));
+    }
     this.#interruptIfKnown();
     if (event.type === "usage") this.#usage = event.usage;
     if (event.type === "item.completed") this.#message.heard(event.item);

@@ -81,7 +81,10 @@ describe("F38: comparing what is loaded with what is known", () => {
     await round(bench, []);
     await round(bench, []);
     await bench.answer("thread/turns/list", { result: { data: [{ id: "u", status: "failed" }] } });
-    expect(one.heard.at(-1)?.params).toMatchObject({ turn: { id: "u", status: "failed" } });
+    expect(one.heard.slice(-2)).toMatchObject([
+      { method: "turn/completed", params: { turn: { id: "u", status: "failed" } } },
+      { method: "thread/closed", params: { threadId: "t" } },
+    ]);
     expect(one.answerTo("next")?.error?.message).toBe("thread not found: t");
     expect([bench.router.turnCount, bench.router.threadCount]).toEqual([0, 0]);
   });

@@ -94,3 +94,60 @@ describe("a sub-agent", () => {
     expect(released(bench)).toEqual(["t", "c"]);
   });
 });
+
+describe("what a sub-agent did before its parent's item names it (F110)", () => {
+  const spawned = (threadId: string, ...receiverThreadIds: string[]): object => ({
+    method: "item/completed",
+    params: { threadId, item: { type: "collabAgentToolCall", receiverThreadIds } },
+  });
+  const started = (id: string): object => ({
+    method: "thread/started",
+    params: { thread: { id } },
+  });
+  const delta = (threadId: string): object => ({
+    method: "item/agentMessage/delta",
+    params: { threadId, delta: "x" },
+  });
+  const threadsIn = ({ heard }: Client): unknown[] =>
+    heard.flatMap(({ method, params }) => {
+      if (method === undefined) return [];
+      const thread = params?.["thread"] as { id: string } | undefined;
+      return `${method} ${thread?.id ?? String(params?.["threadId"])}`;
+    });
+
+  test("is sent before that item, as the app-server sent it", async () => {
+    const bench = new Bench();
+    const one = await bench.client();
+    await bench.thread(one, "t");
+    await bench.turn(one, "t", "u");
+    for (const each of [started("c"), delta("c"), spawned("t", "c"), delta("c")]) {
+      await bench.tell(each);
+    }
+    expect(threadsIn(one)).toEqual([
+      "turn/started t",
+      "thread/started c",
+      "item/agentMessage/delta c",
+      "item/completed t",
+      "item/agentMessage/delta c",
+    ]);
+  });
+
+  test("names its own sub-agents, whose events follow in their order", async () => {
+    const bench = new Bench();
+    const one = await bench.client();
+    await bench.thread(one, "t");
+    await bench.turn(one, "t", "u");
+    for (const each of [started("g"), started("c"), spawned("c", "g"), spawned("t", "c")]) {
+      await bench.tell(each);
+    }
+    await bench.tell(delta("g"));
+    expect(threadsIn(one)).toEqual([
+      "turn/started t",
+      "thread/started c",
+      "thread/started g",
+      "item/completed c",
+      "item/completed t",
+      "item/agentMessage/delta g",
+    ]);
+  });
+});

@@ -4,6 +4,7 @@ import { unusedThreads } from "../../src/broker/unused-threads.ts";
 
 const somebody = { name: "somebody" };
 const noTurns = (): boolean => false;
+const noOpens = (): boolean => false;
 
 function threads(): Threads<object> {
   const all = new Threads<object>();
@@ -17,7 +18,7 @@ function threads(): Threads<object> {
 describe("threads that nobody uses", () => {
   test("are those that nobody hears, with their sub-agents'", () => {
     const all = threads();
-    const use = { hasTurn: noTurns, hearingCounts: true };
+    const use = { hasTurn: noTurns, isOpening: noOpens, hearingCounts: true };
     expect(unusedThreads(all, all.all(), use)).toEqual(["left", "agent of left"]);
     expect(unusedThreads(all, ["agent of left"], use)).toEqual(["left", "agent of left"]);
     expect(unusedThreads(all, ["heard"], use)).toEqual([]);
@@ -27,20 +28,22 @@ describe("threads that nobody uses", () => {
     const all = threads();
     for (const running of ["left", "agent of left"]) {
       const hasTurn = (threadId: string): boolean => threadId === running;
-      expect(unusedThreads(all, all.all(), { hasTurn, hearingCounts: true })).toEqual([]);
+      expect(
+        unusedThreads(all, all.all(), { hasTurn, isOpening: noOpens, hearingCounts: true }),
+      ).toEqual([]);
     }
   });
 
   test("are all without a turn where it does not count that they are heard", () => {
     const all = threads();
-    const use = { hasTurn: noTurns, hearingCounts: false };
+    const use = { hasTurn: noTurns, isOpening: noOpens, hearingCounts: false };
     expect(unusedThreads(all, all.all(), use).toSorted()).toEqual(all.all().toSorted());
   });
 
   test("are not those that are not loaded, though a loaded one works for them", () => {
     const all = threads();
     all.forget("left");
-    const use = { hasTurn: noTurns, hearingCounts: true };
+    const use = { hasTurn: noTurns, isOpening: noOpens, hearingCounts: true };
     expect(unusedThreads(all, all.all(), use)).toEqual(["agent of left"]);
   });
 });
