@@ -760,7 +760,7 @@ export const requirements: readonly Requirement[] = [
     title:
       "A proxy client that sends turn/start on its own running thread gets Codex's own behaviour",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F110",

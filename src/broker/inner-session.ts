@@ -29,6 +29,7 @@ let nextId = 1_000_000_000;
 export class InnerSession implements Peer {
   readonly id = nextId++;
   readonly experimentalApi = false;
+  readonly whenBusy = "refuse";
   readonly #router: Router;
   readonly #events: InnerSessionEvents;
   readonly #pending = new Map<RawId, Deferred<unknown>>();

@@ -1,3 +1,4 @@
+import type { WhenBusy } from "../wire/broker-protocol.ts";
 import type { NotificationFrame } from "../wire/frame.ts";
 import type { Line } from "../wire/line.ts";
 
@@ -6,6 +7,8 @@ export interface Peer {
   readonly id: number;
   /** Whether it asked for experimental methods and notifications. */
   readonly experimentalApi: boolean;
+  /** What becomes of its requests that find their thread busy and do not say what they want then. */
+  readonly whenBusy: NonNullable<WhenBusy["whenBusy"]>;
   /** A notification, unless this session opted out of it. */
   deliver(frame: NotificationFrame): void;
   /** A line of our own making. */

@@ -45,7 +45,10 @@ export class Router {
   readonly #turns = new TurnBook<Peer>({
     ask: this.#ask,
     onChange: () => this.#options.onTurnsChanged(),
-    onEnd: (threadId) => this.#turnEnded(threadId),
+    onEnd: (threadId, isFree) => this.#turnEnded(threadId, isFree),
+    onNext: (turn) => {
+      if (this.#concerned(turn.threadId).size === 0) this.#turns.abandon(turn);
+    },
     onEndFound: (threadId, frame) => {
       this.#options.onThreadEvent(frame, threadId);
       this.#hearing.tell(threadId, frame);
@@ -188,7 +191,7 @@ export class Router {
   }
 
   request(peer: Peer, original: RequestFrame): void {
-    const taken = takeBusyWish(original);
+    const taken = takeBusyWish(original, peer.whenBusy);
     if (BrokerError.is(taken)) return refuse(peer, original, taken);
     this.#request(peer, taken.frame, taken.wish);
   }
@@ -234,8 +237,12 @@ export class Router {
   }
 
   #request(peer: Peer, frame: RequestFrame, wish: BusyWish): void {
+    const threadId = threadParam(frame);
+    const running = threadId === undefined ? undefined : this.#turns.get(threadId);
+    const steers = wish.steers && running !== undefined && this.#mayAddTo(running, peer, frame);
     const refusal = refusalOf(frame, {
-      draining: this.#draining,
+      // It adds to work that goes on here, and begins none.
+      draining: steers ? undefined : this.#draining,
       experimentalApi: peer.experimentalApi,
       waiting: this.upstream.waitingOf(peer),
       threads: this.#threads.size + this.#loaded.opening,
@@ -244,10 +251,8 @@ export class Router {
     });
     if (refusal !== undefined) return refuse(peer, frame, refusal);
     const forward = (): void => this.#forwarding.forward(peer, frame, wish.waitMs);
-    const threadId = threadParam(frame);
     if (threadId === undefined) return forward();
     if (frame.method === "thread/unsubscribe") return this.#leaveThread(peer, frame, threadId);
-    const running = this.#turns.get(threadId);
     if (running === undefined) {
       if (!reachesIntoTurn(frame)) return forward();
       return void this.#reachOlderTurn(peer, frame, threadId, forward);
@@ -257,7 +262,7 @@ export class Router {
         this.#forwarding.forward(peer, withActiveId(frame, running), wish.waitMs);
       });
     }
-    if (!startsTurn(frame)) return forward();
+    if (steers || !startsTurn(frame)) return forward();
     if (wish.waitMs === undefined) {
       const queued = this.#queue.lengthOf(threadId);
       return refuse(peer, frame, threadBusy(statusOf(running), running.owner === peer, queued));
@@ -333,12 +338,22 @@ export class Router {
   /** @returns what is to hear of the answer. */
   #beginTurn(peer: Peer, threadId: string): (outcome: Outcome) => void {
     this.#hearing.join(peer, threadId)();
+    const running = this.#turns.get(threadId);
+    if (running !== undefined) return this.#turns.steer(running);
     const turn = this.#turns.begin(threadId, peer);
     return (outcome) => this.#turns.answered(turn, outcome);
   }
 
-  #turnEnded(threadId: string): void {
+  /** A turn that the session has started, or that nobody has and that nobody else follows. */
+  #mayAddTo(running: Turn<Peer>, peer: Peer, { method }: RequestFrame): boolean {
+    if (method !== "turn/start") return false;
+    if (running.owner !== undefined) return running.owner === peer;
+    return [...this.#concerned(running.threadId)].every((each) => each === peer);
+  }
+
+  #turnEnded(threadId: string, isFree: boolean): void {
     this.#hearing.turnEnded(threadId);
+    if (!isFree) return;
     this.#queue.beginNext(threadId);
     this.#loaded.release([threadId]);
   }

@@ -15,6 +15,7 @@ import { LineChannel } from "../wire/line-channel.ts";
 import { errorLine, isRecord, notificationLine, toRpcError } from "../wire/messages.ts";
 import { decodeClientLine } from "../wire/client-line.ts";
 import type { Peer } from "./peer.ts";
+import { choiceIn } from "./when-busy.ts";
 
 /** For a client that was cut off to read what it was sent, and why. */
 const LAST_WORDS_MS = 5_000;
@@ -45,6 +46,7 @@ export class Session implements Peer {
   #client = "";
   #pid: number | null = null;
   #movesByItself = false;
+  #whenBusy: Peer["whenBusy"] = "refuse";
   #experimentalApi = false;
   #optOut: ReadonlySet<string> = new Set();
   #ended = false;
@@ -75,6 +77,10 @@ export class Session implements Peer {
     return this.#movesByItself;
   }
 
+  get whenBusy(): Peer["whenBusy"] {
+    return this.#whenBusy;
+  }
+
   /** Takes down what the client said of itself. @returns what a client of ours added, if it is one. */
   introduce(params: unknown): BrokerHelloParams | undefined {
     this.#initialized = true;
@@ -90,6 +96,7 @@ export class Session implements Peer {
     }
     if (!isHelloParams(broker)) return undefined;
     this.#pid = broker.pid ?? null;
+    this.#whenBusy = choiceIn(broker.whenBusy);
     this.#movesByItself = true;
     return broker;
   }

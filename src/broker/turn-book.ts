@@ -15,8 +15,10 @@ export interface TurnBookOptions<S extends object> {
   readonly ask: Ask;
   /** Called when a turn has begun or ended. */
   readonly onChange: () => void;
-  /** The thread's turn has ended, and the thread is free. */
-  readonly onEnd: (threadId: string) => void;
+  /** The thread's turn has ended. The thread is free unless its owner has started the next one already. */
+  readonly onEnd: (threadId: string, isFree: boolean) => void;
+  /** Called with a turn that may begin with a start that was meant for the one before. */
+  readonly onNext: (turn: Turn<S>) => void;
   /** Called with the terminal event of a turn whose own was lost, as Codex's history has it. */
   readonly onEndFound: (threadId: string, frame: NotificationFrame) => void;
   /** Called for a turn whose end nobody will hear of. */
@@ -84,6 +86,21 @@ export class TurnBook<S extends object> {
     turn.id ??= turnInResult(outcome.result);
     this.#doubts.accepted(turn);
     this.#turns.isNamed(turn);
+  }
+
+  /**
+   * Another start by the owner of the turn is about to leave. Codex adds it to the turn; if that has ended
+   * by then, Codex begins the next one with it. Until one of both is known the thread is the owner's.
+   *
+   * @returns what is to be called with the response.
+   */
+  steer(turn: Turn<S>): (outcome: AnswerFrame | BrokerError) => void {
+    turn.steering += 1;
+    return (outcome) => {
+      turn.steering -= 1;
+      const failed = BrokerError.is(outcome) || outcome.error !== undefined;
+      this.#steered(turn, failed ? undefined : turnInResult(outcome.result));
+    };
   }
 
   /** Something of the thread that is no event. */
@@ -154,7 +171,9 @@ export class TurnBook<S extends object> {
     this.#turns.end(threadId);
     this.#doubts.settled(turn);
     this.#interrupted.ended(turn);
-    this.#options.onEnd(threadId);
+    const isFree = turn.steering === 0 && turn.nextId === undefined;
+    this.#options.onEnd(threadId, isFree);
+    if (!isFree) this.#reserve(turn);
     this.#options.onChange();
   }
 
@@ -186,16 +205,45 @@ export class TurnBook<S extends object> {
     for (const turn of this.#turns.all()) this.#turns.end(turn.threadId);
   }
 
+  /** @param id of the turn that Codex has added to, or begun. */
+  #steered(turn: Turn<S>, id: string | undefined): void {
+    const current = this.#turns.get(turn.threadId);
+    if (current === turn) {
+      if (isAnother(turn, id)) turn.nextId ??= id;
+      return;
+    }
+    if (current?.after !== turn) return;
+    const begins = id !== turn.id && id !== turn.rootId ? id : undefined;
+    if (begins !== undefined && current.id === undefined) {
+      current.id = begins;
+      this.#doubts.accepted(current);
+    }
+    if (turn.steering > 0) return;
+    current.after = undefined;
+    // Nothing has begun: all went into the turn that is over.
+    if (current.id === undefined && !current.begun) this.end(turn.threadId);
+  }
+
+  #reserve(turn: Turn<S>): void {
+    const next = this.#turns.begin(turn.threadId, turn.owner);
+    next.id = turn.nextId;
+    next.after = turn.steering > 0 ? turn : undefined;
+    if (next.id !== undefined) this.#doubts.accepted(next);
+    this.#options.onNext(next);
+  }
+
   #started(threadId: string, frame: NotificationFrame): void {
     const [turnId, rootId] = [turnOfNotification(frame), rootOfNotification(frame)];
     const running = this.#turns.get(threadId);
     // One turn at a time runs on a thread: the end of the one before was lost.
+    let owner: S | undefined;
     if (running !== undefined && isAnother(running, turnId) && running.id !== rootId) {
+      if (running.steering > 0 || running.nextId === turnId) owner = running.owner;
       this.#turns.end(threadId);
       this.#interrupted.ended(running);
       void this.#doubts.overtaken(running);
     }
-    const turn = this.#turns.get(threadId) ?? this.#turns.begin(threadId, undefined);
+    const turn = this.#turns.get(threadId) ?? this.#turns.begin(threadId, owner);
     turn.id ??= turnId;
     turn.rootId ??= rootId;
     turn.activeId = turnId;

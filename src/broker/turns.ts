@@ -12,6 +12,12 @@ export interface Turn<S> {
   owner: S | undefined;
   /** The app-server has said that it began. Before that it refuses to interrupt it. */
   begun: boolean;
+  /** Starts of its owner that are on their way to it, and begin the next turn if they find it ended. */
+  steering: number;
+  /** The turn that one of them has begun instead. */
+  nextId: string | undefined;
+  /** Of a turn that may begin with such a start: the turn that the start was meant for. */
+  after: Turn<S> | undefined;
   /** It does not end, whatever it is told: nobody waits for it any more. */
   givenUp: boolean;
   /** Its end has been told, or is not to be told any more. */
@@ -49,6 +55,9 @@ export class Turns<S extends object> {
       activeId: undefined,
       owner,
       begun: false,
+      steering: 0,
+      nextId: undefined,
+      after: undefined,
       givenUp: false,
       over: false,
       onceBegun: [],

@@ -8,6 +8,7 @@ import {
   MAX_LINE_BYTES,
   proofMatches,
   type BrokerHello,
+  type BrokerHelloParams,
 } from "../wire/broker-protocol.ts";
 import { Connection, type ConnectionOptions } from "../wire/connection.ts";
 import { isRecord } from "../wire/messages.ts";
@@ -22,6 +23,8 @@ export interface Introduction {
     readonly version: string;
   };
   readonly capabilities: Readonly<Record<string, unknown>>;
+  /** What becomes of requests that find their thread busy and do not say what they want then. */
+  readonly whenBusy?: BrokerHelloParams["whenBusy"];
   /** Called once for each connection that is tried. */
   readonly handlers: () => Omit<ConnectionOptions, "maxLineBytes">;
 }
@@ -82,10 +85,12 @@ async function sayHello(
   deadline: Deadline,
 ): Promise<Contacted> {
   const nonce = randomBytes(16).toString("hex");
+  const { clientInfo, capabilities, whenBusy } = introduction;
+  const { instance } = record;
   const params = {
-    clientInfo: introduction.clientInfo,
-    capabilities: introduction.capabilities,
-    broker: { protocol: BROKER_PROTOCOL, nonce, instance: record.instance, pid: process.pid },
+    clientInfo,
+    capabilities,
+    broker: { protocol: BROKER_PROTOCOL, nonce, instance, pid: process.pid, whenBusy },
   };
   const result = await open.connection.request("initialize", params, { deadline });
   if (!isRecord(result) || !isHello(result["broker"])) {

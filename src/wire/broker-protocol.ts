@@ -23,6 +23,8 @@ export interface BrokerHelloParams {
   readonly instance?: string;
   /** Shown by `status`. */
   readonly pid?: number;
+  /** For each request of this session that has no `params.broker`. */
+  readonly whenBusy?: WhenBusy["whenBusy"];
 }
 
 export type BrokerState = "starting" | "serving" | "draining" | "stopping" | "ended";
@@ -148,8 +150,11 @@ export interface TurnLost {
  * Of `thread/resume`: while another app-server writes to the thread. Never sent on to Codex.
  */
 export interface WhenBusy {
-  /** Default: "refuse", with `threadBusy`. */
-  readonly whenBusy?: "refuse" | "queue";
+  /**
+   * Default: "refuse", with `threadBusy`. "steer" has Codex add the input of a `turn/start` to the running
+   * turn if this session has started that, and is "refuse" for everything else.
+   */
+  readonly whenBusy?: "refuse" | "queue" | "steer";
   /** Milliseconds to wait in the queue. Default: half an hour. */
   readonly deadlineMs?: number;
   /** The sender's own name for its place, to know it by in `broker/queued` and `broker/unqueue`. */

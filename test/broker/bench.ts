@@ -71,7 +71,7 @@ export class Bench {
   }
 
   /** A client that has said who it is, and is joined as the broker does it. */
-  async client(capabilities: object = {}): Promise<Client> {
+  async client(capabilities: object = {}, broker?: object): Promise<Client> {
     const { near, far, sent, say } = linkedEnds();
     const heard = (): Message[] => sent.map((line) => JSON.parse(line) as Message);
     // A session asks nothing of a socket that another duplex stream has not.
@@ -95,7 +95,7 @@ export class Bench {
       await arrived();
     };
     const send = (message: object): Promise<void> => write(JSON.stringify(message));
-    await send({ id: 0, method: "initialize", params: { capabilities } });
+    await send({ id: 0, method: "initialize", params: { capabilities, broker } });
     return {
       get heard() {
         return heard();

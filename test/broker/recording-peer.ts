@@ -13,6 +13,7 @@ export function recordingPeer(id: number): RecordingPeer {
   return {
     id,
     experimentalApi: true,
+    whenBusy: "refuse",
     lines,
     deliver: (frame) => void lines.push(textLineOf(frame.line)),
     send: (line) => void lines.push(textLineOf(line)),

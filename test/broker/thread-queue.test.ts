@@ -87,7 +87,7 @@ describe("F32: requests for a busy thread that would rather wait", () => {
 
   test.each([
     ["no object", 7],
-    ["an unknown wish", { whenBusy: "steer" }],
+    ["an unknown wish", { whenBusy: "join" }],
     ["no time", { whenBusy: "queue", deadlineMs: "soon" }],
     ["no name", { whenBusy: "queue", ticket: 1 }],
   ])("are refused when their wish is %s", async (_what, broker) => {

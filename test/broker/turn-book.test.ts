@@ -34,6 +34,7 @@ function book(history: readonly object[] = []): {
     },
     onChange: () => {},
     onEnd: () => happened.push("end"),
+    onNext: () => happened.push("next"),
     onEndFound: () => happened.push("end found"),
     onLost: ({ id }) => happened.push(`lost ${String(id)}`),
     onStuck: () => happened.push("stuck"),

@@ -104,6 +104,31 @@ describe("proxy", { timeout: LIMIT_MS }, () => {
     expect(messagesIn(other, threads[1])).toEqual(["other"]);
   });
 
+  test("a turn/start on its own running thread is added to the turn, as Codex does it; another program's is refused (F109)", async () => {
+    await using world = await makeWorld();
+    await using program = start(world);
+    await using other = start(world);
+    await Promise.all([program.initialize(), other.initialize()]);
+    const threadId = await startThread(program);
+    const texts = ["hold: gate ;; say: one", "say: two", "say: three"];
+    // At once, as a program that generates three texts does.
+    const turnIds = await Promise.all(texts.map((text) => startTurn(program, threadId, text)));
+    expect(new Set(turnIds).size).toBe(1);
+    await startTurn(program, threadId, "hold: gate ;; say: last");
+    await other.request("thread/resume", { threadId, excludeTurns: true });
+    const input = [{ type: "text", text: "say: not theirs", text_elements: [] }];
+    const refused = await other.ask("turn/start", { threadId, input });
+    expect(at(refused, "error.data.kind")).toBe("threadBusy");
+    world.model.release("gate");
+    expect(await endOf(program, turnIds[0] ?? "")).toMatchObject({ status: "completed" });
+    expect(messagesIn(program, threadId)).toContain("last");
+    expect(messagesIn(program, threadId)).not.toContain("not theirs");
+    const ends = program.messages.filter(({ method }) => method === "turn/completed");
+    expect(ends).toHaveLength(1);
+    const next = await startTurn(other, threadId, "say: now theirs");
+    expect(await endOf(other, next)).toMatchObject({ status: "completed" });
+  });
+
   test("a program cancels its own sample by its own id, and no one else's (F108)", async () => {
     await using world = await makeWorld();
     await using program = start(world);

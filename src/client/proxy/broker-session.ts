@@ -64,6 +64,8 @@ export class BrokerSession implements Ensured {
       introduction: {
         clientInfo: clientInfo as { name: string; title: string | null; version: string },
         capabilities: isRecord(capabilities) ? capabilities : {},
+        // What the program would get from an app-server of its own.
+        whenBusy: "steer",
         // More than one may be tried; what the others said is not said of the one that is kept.
         handlers: () => {
           const own = new Hearing();
