@@ -859,13 +859,13 @@ export const requirements: readonly Requirement[] = [
     id: "F125",
     title: "Two containers with one home directory use two brokers",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F126",
     title: "Two hosts with one home directory do not replace each other's brokers",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F127",

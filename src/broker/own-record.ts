@@ -63,6 +63,9 @@ export class OwnRecord {
       codex: scope.codex,
       fingerprint: fingerprintOf(scope.codex) ?? "unknown",
       codexHome: scope.codexHome,
+      label: scope.label,
+      place: scope.place,
+      environment: scope.environment,
       settings: readCodexSettings(scope.codexHome),
       versions: { broker: BROKER_VERSION, build: BROKER_BUILD, node: process.versions.node },
     };

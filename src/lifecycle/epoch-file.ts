@@ -16,6 +16,7 @@ import { unusable } from "../os/private-directory.ts";
 import type { Figures } from "../base/figures.ts";
 import { figuresSchema } from "./figures-schema.ts";
 import type { CodexSettings } from "./codex-settings.ts";
+import type { Place } from "./place.ts";
 import { ownIdentity, type ProcessIdentity } from "../os/process-identity.ts";
 
 interface Claim {
@@ -41,6 +42,11 @@ interface Service {
   /** What the codex binary looked like at the start: size and time of change. */
   readonly fingerprint: string;
   readonly codexHome: string;
+  /** The facts that tell brokers of one workspace apart. Absent in a record that another program wrote. */
+  readonly label?: string | null;
+  readonly place?: Place;
+  /** Salted hashes of the decisive variables, by name. */
+  readonly environment?: Readonly<Record<string, string>>;
   readonly settings: CodexSettings;
   readonly versions: { readonly broker: string; readonly build: string; readonly node: string };
 }
@@ -87,6 +93,12 @@ const identitySchema = v.object({
   pidNamespace: v.nullable(v.string()),
 });
 
+const placeSchema = v.object({
+  host: v.string(),
+  system: v.nullable(v.string()),
+  workspace: v.nullable(v.string()),
+});
+
 const errorSchema = v.object({
   kind: v.custom<ErrorKind>(isErrorKind),
   message: v.string(),
@@ -113,6 +125,9 @@ const service = {
   codex: v.string(),
   fingerprint: v.string(),
   codexHome: v.string(),
+  label: v.exactOptional(v.nullable(v.string())),
+  place: v.exactOptional(placeSchema),
+  environment: v.exactOptional(v.record(v.string(), v.string())),
   settings: v.object({ config: v.string(), login: v.string() }),
   versions: v.object({ broker: v.string(), build: v.string(), node: v.string() }),
 };

@@ -1,9 +1,10 @@
-import { createHash, randomUUID } from "node:crypto";
+import { createHash, createHmac, randomUUID } from "node:crypto";
 import { accessSync, constants, existsSync, realpathSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
 import { locateCodex } from "../app-server/locate.ts";
 import { BrokerError } from "../base/errors.ts";
+import { placeOf, type Place } from "./place.ts";
 import { FORMAT, scopeDirectory, stateDirectory } from "./state-directory.ts";
 
 /** What must be equal for two clients to share one broker. */
@@ -18,6 +19,9 @@ export interface Scope {
   /** Real path of the codex binary. */
   readonly codex: string;
   readonly label: string | null;
+  readonly place: Place;
+  /** Salted hashes of the decisive variables, by name: two scopes are compared without their values. */
+  readonly environment: Readonly<Record<string, string>>;
   /** Nobody else will ever have the same key: its broker serves one client, and ends with it. */
   readonly private: boolean;
   readonly stateDir: string;
@@ -49,14 +53,17 @@ export function resolveScope(options: ScopeOptions = {}): Scope {
     ...(options.codex === undefined ? {} : { explicit: options.codex }),
   }).path;
   const label = options.label ?? null;
+  const place = placeOf(workspace);
+  const decisive = decisiveEnvironment(env);
   const identity = {
     // Sockets are named by the key: those of another format are not in the way of ours.
     format: FORMAT,
     user: process.getuid?.() ?? env["USERNAME"] ?? null,
+    place,
     workspace,
     codexHome,
     codex,
-    environment: decisiveEnvironment(env),
+    environment: decisive,
     label,
     ...(options.private === true ? { private: randomUUID() } : {}),
   };
@@ -69,10 +76,24 @@ export function resolveScope(options: ScopeOptions = {}): Scope {
     codexHome,
     codex,
     label,
+    place,
+    environment: hashedEnvironment(decisive, key),
     private: options.private === true,
     stateDir,
     directory: scopeDirectory(stateDir, key),
   };
+}
+
+/** @param salt the key of the scope that the hashes belong to, so that equal values do not show. */
+export function hashedEnvironment(
+  decisive: ReadonlyArray<readonly [name: string, value: string]>,
+  salt: string,
+): Readonly<Record<string, string>> {
+  const hashed = decisive.map(([name, value]) => {
+    const hash = createHmac("sha256", salt).update(`${name}\0${value}`).digest("hex").slice(0, 16);
+    return [name, hash];
+  });
+  return Object.fromEntries(hashed) as Record<string, string>;
 }
 
 /** Whether the environment asks for an app-server that is shared with nobody. */

@@ -4,7 +4,7 @@ import path from "node:path";
 import { BrokerError } from "../base/errors.ts";
 
 /** Formats that cannot read each other live side by side, each in a directory of its own. */
-export const FORMAT = "v1";
+export const FORMAT = "v2";
 
 export interface StateDirectory {
   readonly path: string;

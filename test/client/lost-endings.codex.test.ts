@@ -1,9 +1,9 @@
 import { chmodSync } from "node:fs";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { BrokerError, type TurnRun } from "../../src/index.ts";
 import { readEpoch } from "../../src/lifecycle/epoch-file.ts";
+import { scopeDirectory } from "../../src/lifecycle/state-directory.ts";
 import { eventually } from "../support/eventually.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { realCodex } from "../support/real-codex.ts";
@@ -82,7 +82,7 @@ test("F47: an app-server that exits cleanly in the middle of a turn has failed",
     expect.objectContaining({ code: 0, signal: null, threadLost: false }),
   ]);
   await eventually(() => livingBrokers(world.stateDir).length === 0, "the broker ends");
-  expect(readEpoch(join(world.stateDir, "v1", scope), epoch)).toMatchObject({
+  expect(readEpoch(scopeDirectory(world.stateDir, scope), epoch)).toMatchObject({
     record: { state: "ended", abnormal: true, exit: { code: 0, signal: null } },
   });
 });

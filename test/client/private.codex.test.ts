@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { cli, lastJson } from "../cli/program.ts";
+import { formatDirectory } from "../../src/lifecycle/state-directory.ts";
 import { eventually } from "../support/eventually.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { livingBrokers } from "../support/stop-brokers.ts";
@@ -13,7 +13,7 @@ guardAgainstLeaks();
 const LIMIT_MS = 90_000;
 
 function scopes(world: World): string[] {
-  return readdirSync(join(world.stateDir, "v1"));
+  return readdirSync(formatDirectory(world.stateDir));
 }
 
 describe("an app-server of one's own", { timeout: LIMIT_MS }, () => {

@@ -27,6 +27,7 @@ import {
   type EndedRecord,
   type ServingRecord,
 } from "../../src/lifecycle/epoch-file.ts";
+import { formatDirectory, scopeDirectory } from "../../src/lifecycle/state-directory.ts";
 import { identityOf, livenessOf } from "../../src/os/process-identity.ts";
 import { provenDescendants } from "../../src/os/kill-tree.ts";
 import { stillRuns } from "../../src/os/process-tree.ts";
@@ -71,7 +72,7 @@ function obituaryOf(scopeDir: string, epoch: number): EndedRecord | undefined {
 }
 
 function scopeDirOf(world: World): string {
-  const format = join(world.stateDir, "v1");
+  const format = formatDirectory(world.stateDir);
   return join(format, readdirSync(format)[0]!);
 }
 
@@ -162,7 +163,7 @@ describe("strangers", () => {
     mode = 0o700,
   ): Promise<AsyncDisposable & { readonly scopeDir: string; alive(): boolean }> {
     const stranger = await startStranger();
-    const scopeDir = join(world.stateDir, "v1", KEY);
+    const scopeDir = scopeDirectory(world.stateDir, KEY);
     mkdirSync(scopeDir, { recursive: true, mode: 0o700 });
     publishEpoch(scopeDir, servingRecord({ epoch: 1, ...recordOf(stranger.pid) }));
     chmodSync(scopeDir, mode);

@@ -28,7 +28,7 @@ export const healthySurroundings: SurroundingsSeen = {
 
 export const healthyGround: GroundSeen = {
   stateDir: { state: "chosen", path: "/state", overridden: false },
-  directories: [{ path: "/state" }, { path: "/state/v1" }],
+  directories: [{ path: "/state" }, { path: "/state/v2" }],
   otherFormats: [],
   place: { preferred: "/state/run", used: "/state/run" },
   sockets: [],
@@ -48,7 +48,7 @@ export function seen({ ground, surroundings, epochs, plugin }: Change = {}): Obs
     now: NOW,
     ground: { ...healthyGround, ...ground },
     surroundings: { ...healthySurroundings, ...surroundings },
-    scopes: [{ key: "k", directory: "/state/v1/k", epochs: epochs ?? [] }],
+    scopes: [{ key: "k", directory: "/state/v2/k", epochs: epochs ?? [] }],
     plugin: plugin ?? { brokers: [], records: [] },
   };
 }

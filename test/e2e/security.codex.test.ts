@@ -11,6 +11,7 @@ import {
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { listEpochs, readEpoch } from "../../src/lifecycle/epoch-file.ts";
+import { formatDirectory } from "../../src/lifecycle/state-directory.ts";
 import { thisKernel } from "../../src/os/kernel/this-kernel.ts";
 import { RawSession } from "../broker/raw-session.ts";
 import { cli, CLI, Program } from "../cli/program.ts";
@@ -27,7 +28,7 @@ const LIMIT_MS = 90_000;
 const ON_LINUX = process.platform === "linux";
 
 function scopeDirectories(world: World): string[] {
-  const format = join(world.stateDir, "v1");
+  const format = formatDirectory(world.stateDir);
   return readdirSync(format).map((key) => join(format, key));
 }
 

@@ -27,7 +27,7 @@ beforeAll(async () => {
     buildOther("older", { version: "0.0.1" }),
     buildOther("newer", { version: "99.0.0" }),
     buildOther("next-protocol", { version: "99.0.0", protocol: 2 }),
-    buildOther("next-format", { version: "99.0.0", format: "v2" }),
+    buildOther("next-format", { version: "99.0.0", format: "v3" }),
   ]);
   await stop();
 });
@@ -106,7 +106,7 @@ describe("two installations on one workspace", () => {
     const gone = await by(CLI, world, ["uninstall", "--yes", "--json"]);
     expect(gone.code).toBe(0);
     const { kept } = lastJson(gone.stdout) as { kept: Array<{ path: string }> };
-    expect(kept.map(({ path }) => path)).toContain(join(world.stateDir, "v2"));
+    expect(kept.map(({ path }) => path)).toContain(join(world.stateDir, "v3"));
     const turn = await by(nextFormat, world, ["run", "-q", "say: still here"]);
     expect(turn).toMatchObject({ code: 0, stdout: "still here\n" });
     expect(await by(nextFormat, world, ["stop", "--all"])).toMatchObject({ code: 0 });

@@ -164,11 +164,25 @@ describe("what is part of the key", () => {
     expect(new Set(keys).size).toBe(keys.length);
   });
 
+  test.skipIf(process.platform !== "linux")(
+    "the directory itself: the same path with other files is another place (F125)",
+    () => {
+      const before = scope();
+      renameSync(work, join(dir.path, "moved"));
+      makeGitTop(work);
+      const other = scope();
+      expect(other.key).not.toBe(before.key);
+      expect(other.place).toEqual({ ...before.place, workspace: other.place.workspace });
+      symlinkSync(work, join(dir.path, "same-files"));
+      expect(scope({}, { cwd: join(dir.path, "same-files") })).toEqual(other);
+    },
+  );
+
   test("is not readable from it: neither a secret nor a path", () => {
     const { key, shortKey, directory } = scope({ OPENAI_API_KEY: "sk-secret" });
     expect(key).toMatch(/^[0-9a-f]{32}$/);
     expect(key.startsWith(shortKey)).toBe(true);
-    expect(directory).toBe(join(dir.path, "state", "v1", key));
+    expect(directory).toBe(join(dir.path, "state", "v2", key));
     expect(JSON.stringify(scope({ OPENAI_API_KEY: "sk-secret" }))).not.toContain("sk-secret");
   });
 });

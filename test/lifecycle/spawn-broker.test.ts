@@ -80,6 +80,8 @@ function orderOf(plan: Plan, scope: Partial<StartOrder["scope"]> = {}): StartOrd
       codexHome: "/home/.codex",
       codex: "/bin/codex",
       label: JSON.stringify({ ...plan, while: join(dir.path, "running") }),
+      place: { host: "host", system: null, workspace: null },
+      environment: {},
       private: false,
       stateDir: dir.path,
       directory: join(dir.path, "scope"),

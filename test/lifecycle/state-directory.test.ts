@@ -61,5 +61,5 @@ test("F04: a relative one is refused, because it would lead every program somewh
 });
 
 test("formats lie side by side, and scopes in each", () => {
-  expect(scopeDirectory("/state", "key")).toBe(path.join("/state", "v1", "key"));
+  expect(scopeDirectory("/state", "key")).toBe(path.join("/state", "v2", "key"));
 });

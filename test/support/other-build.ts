@@ -33,7 +33,7 @@ export async function buildOther(name: string, other: OtherBuild): Promise<strin
       },
       plugins: [
         changed(/wire\/broker-protocol\.ts$/, "BROKER_PROTOCOL = 1;", protocol, String),
-        changed(/lifecycle\/state-directory\.ts$/, 'FORMAT = "v1";', format, JSON.stringify),
+        changed(/lifecycle\/state-directory\.ts$/, 'FORMAT = "v2";', format, JSON.stringify),
       ],
     },
   );

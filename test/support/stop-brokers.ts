@@ -3,6 +3,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { Deadline, pause } from "../../src/base/deadline.ts";
 import { listEpochs, readEpoch, type ServingRecord } from "../../src/lifecycle/epoch-file.ts";
+import { formatDirectory } from "../../src/lifecycle/state-directory.ts";
 import { livenessOf } from "../../src/os/process-identity.ts";
 
 /** Longer than a broker's own bounds for an end by force. */
@@ -10,7 +11,7 @@ const END_WITHIN_MS = 15_000;
 
 /** The brokers of a state directory that have taken an epoch and are not proven to have ended. */
 export function livingBrokers(stateDir: string): ServingRecord[] {
-  const format = join(stateDir, "v1");
+  const format = formatDirectory(stateDir);
   if (!existsSync(format)) return [];
   return readdirSync(format).flatMap((key) => {
     const scopeDir = join(format, key);
@@ -26,7 +27,8 @@ export function livingBrokers(stateDir: string): ServingRecord[] {
 export async function stopBrokers(stateDir: string): Promise<void> {
   for (const record of livingBrokers(stateDir)) {
     // A test may have stopped it, and then it hears nothing.
-    if (process.platform !== "win32") process.kill(record.broker.pid, "SIGCONT");
+    const isOurs = livenessOf(record.broker) === "alive";
+    if (isOurs && process.platform !== "win32") process.kill(record.broker.pid, "SIGCONT");
     askToStop(record.endpoint);
   }
   const deadline = Deadline.after(END_WITHIN_MS);

@@ -1,4 +1,5 @@
-import { constants, hostname } from "node:os";
+import { constants } from "node:os";
+import { hostMark } from "../host-mark.ts";
 import type { DarwinCalls } from "./darwin-calls.ts";
 import type { Kernel, ProcessEntry, ProcessHold } from "./kernel.ts";
 
@@ -11,7 +12,7 @@ export function darwin(calls: DarwinCalls): Kernel {
   const read = (pid: number): ProcessEntry | undefined => lookAt(calls, pid)?.entry;
   return {
     // The name of a Mac changes with the network that it is in.
-    machine: () => calls.hostUuid() ?? hostname(),
+    machine: () => calls.hostUuid() ?? hostMark(),
     bootId: () => calls.bootSession(),
     pidNamespace: () => null,
     read,

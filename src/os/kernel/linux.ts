@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { constants, hostname } from "node:os";
+import { readdirSync, readlinkSync } from "node:fs";
+import { constants } from "node:os";
+import { hostMark, linuxBootId } from "../host-mark.ts";
 import { isRunning, readStat, type ProcStat } from "../proc-stat.ts";
 import { holdByNumber } from "./hold-by-number.ts";
 import type { Kernel, ProcessEntry, ProcessHold } from "./kernel.ts";
@@ -7,8 +8,8 @@ import { bindNative, type Koffi } from "./koffi.ts";
 
 /** `/proc`, and descriptors of processes. */
 export const linux: Kernel = {
-  machine: () => `${hostname()}\0${readTrimmed("/etc/machine-id") ?? ""}`,
-  bootId: () => readTrimmed("/proc/sys/kernel/random/boot_id"),
+  machine: hostMark,
+  bootId: linuxBootId,
   pidNamespace,
   read,
   list,
@@ -98,13 +99,5 @@ function namesIn(directory: string): readonly string[] {
     return readdirSync(directory);
   } catch {
     return [];
-  }
-}
-
-function readTrimmed(path: string): string | null {
-  try {
-    return readFileSync(path, "utf8").trim();
-  } catch {
-    return null;
   }
 }

@@ -1,4 +1,4 @@
-import { hostname } from "node:os";
+import { hostMark } from "../host-mark.ts";
 import type { Kernel } from "./kernel.ts";
 
 /**
@@ -6,7 +6,7 @@ import type { Kernel } from "./kernel.ts";
  * has its pid; nobody is ever proven alive, and nobody is signalled.
  */
 export const unprovable: Kernel = {
-  machine: () => hostname(),
+  machine: hostMark,
   bootId: () => null,
   pidNamespace: () => null,
   read: () => undefined,

@@ -1,4 +1,4 @@
-import { hostname } from "node:os";
+import { hostMark } from "../host-mark.ts";
 import type { Kernel, ProcessEntry, ProcessHold } from "./kernel.ts";
 import type { Win32Calls } from "./win32-calls.ts";
 
@@ -9,7 +9,7 @@ import type { Win32Calls } from "./win32-calls.ts";
  */
 export function win32(calls: Win32Calls): Kernel {
   return {
-    machine: () => hostname(),
+    machine: hostMark,
     bootId: () => null,
     pidNamespace: () => null,
     read(pid) {
