@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ConnectOptions } from "../src/index.ts";
-import { decisiveEnvironment } from "../src/lifecycle/scope.ts";
+import { decisiveEnvironment } from "../src/lifecycle/environment.ts";
 import { makeCodexHome } from "../test/support/codex-home.ts";
 import { realCodex } from "../test/support/real-codex.ts";
 import { stopBrokers } from "../test/support/stop-brokers.ts";

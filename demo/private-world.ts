@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { BrokerError } from "../src/base/errors.ts";
 import { BROKER_VERSION } from "../src/base/version.ts";
 import { connectBroker, type BrokerClient, type ConnectOptions } from "../src/index.ts";
-import { decisiveEnvironment } from "../src/lifecycle/scope.ts";
+import { decisiveEnvironment } from "../src/lifecycle/environment.ts";
 import { configToml } from "../test/support/codex-home.ts";
 import { realCodex } from "../test/support/real-codex.ts";
 import { startScriptedModel, type ScriptedModel } from "../test/support/scripted-model.ts";

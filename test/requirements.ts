@@ -878,19 +878,19 @@ export const requirements: readonly Requirement[] = [
     title:
       "A broker does not pass its starter's per-repository and per-session environment to the app-server",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F129",
     title: "The variables that config.toml names are part of the scope key",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F130",
     title: "Only the CODEX_* variables that Codex reads are part of the scope key",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F131",

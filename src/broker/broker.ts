@@ -26,6 +26,7 @@ import {
   type UnqueueParams,
   type Versions,
 } from "../wire/broker-protocol.ts";
+import { appServerEnvironment } from "./app-server-environment.ts";
 import { DescendantWatch } from "./descendant-watch.ts";
 import { DrainLimit } from "./drain-limit.ts";
 import { DriftWatch } from "./drift-watch.ts";
@@ -296,7 +297,7 @@ export class Broker implements Host {
       const appServer = await startAppServer({
         codex: scope.codex,
         cwd: neutralDirectory(),
-        env: process.env,
+        env: appServerEnvironment(process.env, this.#order),
         maxLineBytes: MAX_ANSWER_BYTES,
         deadline: Deadline.after(APP_SERVER_START_MS),
         onLine: (line) => this.#router.upstream.receive(line),

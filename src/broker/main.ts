@@ -18,7 +18,6 @@ const STDIN = 0;
 /** The daemon: reads its order, takes its epoch, reports, and lives until its broker has ended. */
 async function main(): Promise<void> {
   const order = await readOrder();
-  Object.assign(process.env, order.environment);
   const broker = new Broker(order, enterOwnJob());
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () => void broker.end({ reason: `received ${signal}`, force: true }));

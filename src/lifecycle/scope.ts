@@ -4,6 +4,8 @@ import { homedir } from "node:os";
 import path from "node:path";
 import { locateCodex } from "../app-server/locate.ts";
 import { BrokerError } from "../base/errors.ts";
+import { configuredVariables } from "./config-variables.ts";
+import { decisiveEnvironment, type Variables } from "./environment.ts";
 import { placeOf, type Place } from "./place.ts";
 import { FORMAT, scopeDirectory, stateDirectory } from "./state-directory.ts";
 
@@ -54,7 +56,7 @@ export function resolveScope(options: ScopeOptions = {}): Scope {
   }).path;
   const label = options.label ?? null;
   const place = placeOf(workspace);
-  const decisive = decisiveEnvironment(env);
+  const decisive = decisiveEnvironment(env, configuredVariables(codexHome, workspace));
   const identity = {
     // Sockets are named by the key: those of another format are not in the way of ours.
     format: FORMAT,
@@ -86,7 +88,7 @@ export function resolveScope(options: ScopeOptions = {}): Scope {
 
 /** @param salt the key of the scope that the hashes belong to, so that equal values do not show. */
 export function hashedEnvironment(
-  decisive: ReadonlyArray<readonly [name: string, value: string]>,
+  decisive: Variables,
   salt: string,
 ): Readonly<Record<string, string>> {
   const hashed = decisive.map(([name, value]) => {
@@ -156,46 +158,4 @@ export function codexHomeOf(env: NodeJS.ProcessEnv): string {
 function homeOf(env: NodeJS.ProcessEnv): string {
   const home = env[process.platform === "win32" ? "USERPROFILE" : "HOME"];
   return home === undefined || !path.isAbsolute(home) ? homedir() : home;
-}
-
-const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
-
-/**
- * Ours, or set by Codex for what it runs, some anew for each command: they say nothing about how an
- * app-server behaves. `test/lifecycle/scope.codex.test.ts` looks at what a command really gets.
- */
-const NOT_DECISIVE = new RegExp(
-  `^CODEX_(${[
-    "BROKER_",
-    "COMPANION_",
-    "HOME$",
-    "MANAGED_",
-    "INTERNAL_",
-    "SANDBOX",
-    "SESSION_",
-    "THREAD_",
-    "TOOL_CALL_",
-    "NETWORK_",
-    "SNAPSHOT_",
-    "SHELL_SNAPSHOT_",
-    "PERMISSION_PROFILE$",
-    "APPLY_PATCH_",
-    "VERSION$",
-    "CI$",
-  ].join("|")})`,
-);
-
-/** The variables that change what Codex does. They are part of the key, and only their hash is kept. */
-export function decisiveEnvironment(env: NodeJS.ProcessEnv): Array<[name: string, value: string]> {
-  const decisive: Array<[string, string]> = [];
-  for (const [name, value] of Object.entries(env)) {
-    if (value === undefined) continue;
-    const upper = name.toUpperCase();
-    const counts =
-      PROXIES.includes(upper) ||
-      name.startsWith("OPENAI_") ||
-      (name.startsWith("CODEX_") && !NOT_DECISIVE.test(name));
-    if (counts) decisive.push([name, value]);
-  }
-  return decisive.toSorted(([a], [b]) => (a < b ? -1 : 1));
 }

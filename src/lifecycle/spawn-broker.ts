@@ -8,6 +8,7 @@ import { startOutsideJob, type FreeProcess, type FreeStart } from "../os/free-st
 import { neutralDirectory } from "../os/neutral-directory.ts";
 import { LineSplitter } from "../wire/line-splitter.ts";
 import { brokerProgram } from "./broker-program.ts";
+import { inheritanceFrom } from "./environment.ts";
 import { epochLogPath } from "./epoch-file.ts";
 import { REPORT_DESCRIPTOR, type StartOrder, type StartReport } from "./start-protocol.ts";
 
@@ -17,15 +18,6 @@ const LOG_TAIL_BYTES = 4 * 1024;
 const LAST_WORDS_MS = 1_000;
 /** How often a process is looked at that Node did not start, and so tells nothing of. */
 const LOOK_EVERY_MS = 10;
-
-/** Belongs to the program that starts the broker, not to the broker. */
-const NOT_INHERITED = ["NODE_OPTIONS", "NODE_CHANNEL_FD", "NODE_UNIQUE_ID", "NODE_V8_COVERAGE"];
-
-/**
- * Whoever has it set has Node read all these certificates before its first line: 40 ms and 1 MiB, and a
- * broker needs none. What its app-server starts may.
- */
-const ONLY_FOR_APP_SERVER = "NODE_EXTRA_CA_CERTS";
 
 /**
  * Starts a broker that outlives this process, and waits until it listens. The result is pushed by the
@@ -80,13 +72,12 @@ async function launch(
   events: StartEvents,
 ): Promise<Started> {
   const { scope, claim } = order;
-  const { [ONLY_FOR_APP_SERVER]: setAside, ...rest } = inheritable(env, scope.codexHome);
-  const environment = setAside === undefined ? {} : { [ONLY_FOR_APP_SERVER]: setAside };
+  const { broker, restored: environment } = inheritanceFrom(env);
   const plan = {
     program: process.execPath,
     args: [brokerProgram(), `--scope=${scope.shortKey}`, `--epoch=${claim.epoch}`],
     cwd: neutralDirectory(),
-    env: rest,
+    env: forBroker(broker, scope.codexHome),
     logPath,
     input: Buffer.from(`${JSON.stringify({ ...order, environment } satisfies StartOrder)}\n`),
   };
@@ -155,9 +146,8 @@ function watched(free: FreeProcess, { onReport, onExit }: StartEvents): Started 
   };
 }
 
-function inheritable(env: NodeJS.ProcessEnv, codexHome: string): NodeJS.ProcessEnv {
+function forBroker(env: NodeJS.ProcessEnv, codexHome: string): NodeJS.ProcessEnv {
   const kept = { ...env };
-  for (const name of NOT_INHERITED) delete kept[name];
   // A relative path would lead elsewhere from where the app-server runs.
   if (kept["CODEX_HOME"] !== undefined && kept["CODEX_HOME"] !== "") kept["CODEX_HOME"] = codexHome;
   // Under Electron, execPath is the application: this makes it behave as Node.

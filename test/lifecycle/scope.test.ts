@@ -9,8 +9,8 @@ import {
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { BrokerError } from "../../src/base/errors.ts";
+import { decisiveEnvironment } from "../../src/lifecycle/environment.ts";
 import {
-  decisiveEnvironment,
   resolveScope,
   workspaceOf,
   type Scope,
@@ -178,6 +178,34 @@ describe("what is part of the key", () => {
     },
   );
 
+  test("the variables that Codex's configuration names, where they are set (F129)", () => {
+    const env = { PROVIDER_KEY: "1", PROJECT_TOKEN: "2", PROFILE_TOKEN: "3" };
+    const before = scope(env);
+    expect(before.key).toBe(scope().key);
+    const files = {
+      PROVIDER_KEY: [codexHome, "config.toml", 'model_providers.p.env_key = "PROVIDER_KEY"'],
+      PROFILE_TOKEN: [
+        codexHome,
+        "work.config.toml",
+        '[mcp_servers.m]\nbearer_token_env_var = "PROFILE_TOKEN"',
+      ],
+      PROJECT_TOKEN: [
+        join(work, ".codex"),
+        "config.toml",
+        'mcp_servers.m.env_http_headers = { "X-Token" = "PROJECT_TOKEN" }',
+      ],
+    };
+    for (const [name, [directory = "", file = "", text = ""]] of Object.entries(files)) {
+      mkdirSync(directory, { recursive: true });
+      writeFileSync(join(directory, file), text);
+      expect(scope({ ...env, [name]: undefined }).key).not.toBe(scope(env).key);
+      expect(scope({ ...env, [name]: "other" }).key).not.toBe(scope(env).key);
+      expect(Object.keys(scope(env).environment)).toContain(name);
+    }
+    expect(scope().key).toBe(before.key);
+    expect(JSON.stringify(scope({ PROVIDER_KEY: "a-secret" }))).not.toContain("a-secret");
+  });
+
   test("is not readable from it: neither a secret nor a path", () => {
     const { key, shortKey, directory } = scope({ OPENAI_API_KEY: "sk-secret" });
     expect(key).toMatch(/^[0-9a-f]{32}$/);
@@ -210,12 +238,19 @@ describe("what is not part of the key", () => {
     ["CODEX_CI", "1"],
     ["CODEX_VERSION", "0.169.0"],
     ["CODEX_MANAGED_BY_NPM", "1"],
-  ])("F04: %s", (name, value) => {
+    // What programs around Codex set.
+    ["CODEX_SHELL", "1"],
+    ["CODEX_PATH", "/bin/codex"],
+    ["CODEX_CONFIG", "{}"],
+    ["CODEX_ACP_SOMETHING", "1"],
+    ["OPENAI_MODEL", "x"],
+    ["CODEX_INTERNAL_ORIGINATOR_OVERRIDE", "editor"],
+  ])("F04 F130: %s", (name, value) => {
     expect(scope({ [name]: value }).key).toBe(scope().key);
   });
 
   test("the order in which the variables stand", () => {
-    const names = ["OPENAI_A", "CODEX_A", "http_proxy", "HTTP_PROXY", "OPENAI_Z"];
+    const names = ["OPENAI_PROJECT", "CODEX_API_KEY", "http_proxy", "HTTP_PROXY", "OPENAI_API_KEY"];
     const forwards = Object.fromEntries(names.map((name) => [name, name]));
     const backwards = Object.fromEntries(names.toReversed().map((name) => [name, name]));
     expect(scope(forwards).key).toBe(scope(backwards).key);

@@ -87,10 +87,19 @@ export function turnFailure(
           codexErrorInfo: error?.codexErrorInfo ?? null,
           additionalDetails: error?.additionalDetails ?? null,
         },
-        hint: words?.hint ?? resume,
+        hint: hintForVariable(message) ?? words?.hint ?? resume,
       });
     }
   }
+}
+
+const MISSING_VARIABLE = /missing environment variable:? `?([A-Za-z_][A-Za-z0-9_]*)/i;
+
+/** Resuming fails again: the configuration names a variable that this environment does not have. */
+function hintForVariable(message: string): string | undefined {
+  const name = MISSING_VARIABLE.exec(message)?.[1];
+  if (name === undefined) return undefined;
+  return `Set ${name} in the environment of this command and run this again: a broker with that variable is used.`;
 }
 
 /** Of a job, where it is known: nobody sat in front of it. */
