@@ -114,7 +114,10 @@ describe("proxy", { timeout: LIMIT_MS }, () => {
     // At once, as a program that generates three texts does.
     const turnIds = await Promise.all(texts.map((text) => startTurn(program, threadId, text)));
     expect(new Set(turnIds).size).toBe(1);
-    await startTurn(program, threadId, "hold: gate ;; say: last");
+    await startTurn(program, threadId, "say: ready ;; hold: gate ;; say: last");
+    // Before it is saved, Codex lets nobody resume the thread.
+    const isReady = (): boolean => messagesIn(program, threadId).includes("ready");
+    await eventually(isReady, "the turn has got to the last", WAIT_MS);
     await other.request("thread/resume", { threadId, excludeTurns: true });
     const input = [{ type: "text", text: "say: not theirs", text_elements: [] }];
     const refused = await other.ask("turn/start", { threadId, input });
