@@ -841,7 +841,7 @@ export const requirements: readonly Requirement[] = [
     id: "F122",
     title: "A broker that ends while its app-server starts ends the app-server too",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F123",

@@ -26,6 +26,10 @@ export interface StartOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly maxLineBytes: number;
   readonly deadline: Deadline;
+  /** Ends the start before its next process; whoever aborts ends the current process. */
+  readonly signal?: AbortSignal;
+  /** Called with the process as soon as there is one, so that the caller owns it during the handshake. */
+  readonly onSpawned?: (child: AppServerChild) => void;
   /** Every line after the handshake, in order. */
   readonly onLine: (line: Buffer) => void;
   /** What a message over the limit begins with. @returns whether it is known what it was. */
@@ -49,6 +53,7 @@ export interface StartedAppServer {
  *   `appServerStartFailed`, with binary, exit and stderr tail in its details. No process is left.
  */
 export async function startAppServer(options: StartOptions): Promise<StartedAppServer> {
+  const isStopped = (): boolean => options.signal?.aborted === true;
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await startOnce(options);
@@ -57,13 +62,15 @@ export async function startAppServer(options: StartOptions): Promise<StartedAppS
       if (
         !isStateDatabaseLocked(stderr) ||
         attempt === LOCKED_ATTEMPTS ||
-        options.deadline.expired
+        options.deadline.expired ||
+        isStopped()
       ) {
         throw error;
       }
       const pauseMs = LOCKED_PAUSE_MS * attempt * (0.5 + Math.random());
       trace("info", "appServer.databaseLocked", { attempt, pauseMs });
-      await pause(pauseMs);
+      await pause(pauseMs, options.signal);
+      if (isStopped()) throw error;
     }
   }
 }
@@ -86,6 +93,7 @@ async function startOnce(options: StartOptions): Promise<StartedAppServer> {
     onLine: (line) => onLine(line),
   });
   trace("debug", "appServer.spawned", { pid: child.pid });
+  options.onSpawned?.(child);
   const exited = child.exited.then((exit) => {
     throw startFailure({ codex: options.codex, exit, hasProc: hasProc() });
   });

@@ -1,4 +1,4 @@
-import { describeExit, startAppServer, type StartedAppServer } from "../app-server/start.ts";
+import { describeExit, type StartedAppServer } from "../app-server/start.ts";
 import { asBrokerError, BrokerError } from "../base/errors.ts";
 import { Changes } from "../base/changes.ts";
 import { Deadline, monotonicMs } from "../base/deadline.ts";
@@ -37,6 +37,7 @@ import { Health } from "./health.ts";
 import { Jobs } from "./jobs.ts";
 import { Lifespan } from "./lifespan.ts";
 import { Listener } from "./listener.ts";
+import { OwnAppServer } from "./own-app-server.ts";
 import { OwnRecord, type End } from "./own-record.ts";
 import type { Peer } from "./peer.ts";
 import { Reception, type Host } from "./reception.ts";
@@ -75,16 +76,16 @@ export class Broker implements Host {
   readonly jobs: Jobs;
   readonly #wear: WearWatch;
   readonly #descendants = new DescendantWatch(
-    () => this.#appServer?.child.descendants.note(),
+    () => this.#appServer.child?.descendants.note(),
     () => this.#router.turnCount > 0,
   );
+  readonly #appServer = new OwnAppServer();
   readonly #changes = new Changes();
   readonly #drainLimit = new DrainLimit(() => this.#changes.notify());
   readonly #started = deferred<void>();
   readonly #ended = deferred<void>();
   #listener: Listener | undefined;
   #ground: GroundWatch | undefined;
-  #appServer: StartedAppServer | undefined;
   #retirement: Retirement | undefined;
   #watchdog: Watchdog | undefined;
   #drainingSince: number | undefined;
@@ -134,7 +135,7 @@ export class Broker implements Host {
         const brokers = olderBrokers(order.scope.directory, Number.POSITIVE_INFINITY);
         return new Set(brokers.map(({ instance }) => instance));
       },
-      codexVersion: () => this.#appServer?.version ?? null,
+      codexVersion: () => this.#appServer.started?.version ?? null,
       endsBecause: () => this.#endsBecause,
       onChange: () => this.#workChanged(),
     });
@@ -231,7 +232,9 @@ export class Broker implements Host {
   async welcome(hello: BrokerHelloParams | undefined): Promise<unknown> {
     if (hello === undefined) await this.started.catch(unlessDraining);
     else if (this.#state.is("serving")) await this.#health.check(HELLO_PROBE_WAIT_MS);
-    const result = this.#appServer?.initializeResult ?? { codexHome: this.#order.scope.codexHome };
+    const result = this.#appServer.started?.initializeResult ?? {
+      codexHome: this.#order.scope.codexHome,
+    };
     return hello === undefined ? result : { ...result, broker: this.#hello(hello.nonce) };
   }
 
@@ -294,18 +297,21 @@ export class Broker implements Host {
     const { scope } = this.#order;
     const askedAt = monotonicMs();
     try {
-      const appServer = await startAppServer({
+      const appServer = await this.#appServer.start({
         codex: scope.codex,
         cwd: neutralDirectory(),
         env: appServerEnvironment(process.env, this.#order),
         maxLineBytes: MAX_ANSWER_BYTES,
         deadline: Deadline.after(APP_SERVER_START_MS),
+        onSpawned: (pid) => this.#record.publishAppServer(pid),
         onLine: (line) => this.#router.upstream.receive(line),
         onOversized: (head, limitBytes) => this.#router.upstream.receiveOversized(head, limitBytes),
         onFault: (fault) => this.#appServerFailed(`speaks nonsense: ${fault.message}`),
       });
       this.#appServerStarted(appServer, monotonicMs() - askedAt);
     } catch (thrown) {
+      // A broker that has begun to end has stopped its app-server itself, for another reason.
+      if (!this.#state.is("starting")) return;
       const error = asBrokerError(thrown, "appServerStartFailed");
       // First of all: whoever finds the broker ending must find the reason too.
       this.#record.publishObituary(this.#end({ reason: error.message, error }));
@@ -315,7 +321,6 @@ export class Broker implements Host {
   }
 
   #appServerStarted(appServer: StartedAppServer, afterMs: number): void {
-    this.#appServer = appServer;
     const { child } = appServer;
     void child.exited.then((exit) => {
       if (this.#state.is("ended")) return;
@@ -342,7 +347,6 @@ export class Broker implements Host {
     this.#health.workBegan();
     this.#lifespan.begin();
     this.#wear.begin(child, afterMs);
-    this.#record.publishAppServer(child.pid);
     setTimeout(() => {
       if (!this.#state.is("stopping", "ended")) this.#watchOverLoop();
     }, FIRST_CLIENT_MS);
@@ -379,7 +383,7 @@ export class Broker implements Host {
   }
 
   #appServerError(how: string): BrokerError {
-    const pid = this.#appServer?.child.pid;
+    const pid = this.#appServer.child?.pid;
     const message = `The app-server (process ${String(pid)}) ${how}.`;
     return new BrokerError("appServerExited", message, { details: { pid } });
   }
@@ -402,8 +406,8 @@ export class Broker implements Host {
         jobs: this.jobs,
         drainLimit: this.#drainLimit,
         listener: () => this.#listener,
-        watchdog: () => (this.#appServer === undefined ? undefined : this.#watchOverLoop()),
-        child: () => this.#appServer?.child,
+        watchdog: () => (this.#appServer.child === undefined ? undefined : this.#watchOverLoop()),
+        appServer: this.#appServer,
         writeObituary: (exit) => this.#record.publishObituary({ ...this.#end(ending), exit }),
       },
       ending,
@@ -411,7 +415,7 @@ export class Broker implements Host {
   }
 
   #end(ending: Ending): End {
-    const served = this.#appServer !== undefined;
+    const served = this.#appServer.started !== undefined;
     return { ...ending, served, figures: this.#wear.figures() };
   }
 
@@ -430,15 +434,15 @@ export class Broker implements Host {
   }
 
   #versions(): Versions {
-    const codex = this.#appServer?.version ?? null;
+    const codex = this.#appServer.started?.version ?? null;
     return { broker: BROKER_VERSION, build: BROKER_BUILD, node: process.versions.node, codex };
   }
 
   #appServerFacts(): AppServerFacts {
     const ago = this.#router.upstream.lastAnswerMsAgo;
     return {
-      pid: this.#appServer?.child.pid ?? null,
-      version: this.#appServer?.version ?? null,
+      pid: this.#appServer.started?.child.pid ?? null,
+      version: this.#appServer.started?.version ?? null,
       lastAnswerMsAgo: ago === null ? null : Math.round(ago),
       unansweredMs: this.#health.unansweredMs,
     };

@@ -1,5 +1,4 @@
-import type { AppServerChild, AppServerExit } from "../app-server/child.ts";
-import { stopAppServer } from "../app-server/stop-ladder.ts";
+import type { AppServerExit } from "../app-server/child.ts";
 import { BrokerError } from "../base/errors.ts";
 import type { Changes } from "../base/changes.ts";
 import type { StateMachine } from "../base/state-machine.ts";
@@ -10,6 +9,7 @@ import type { DrainLimit } from "./drain-limit.ts";
 import type { Ending } from "./ending.ts";
 import type { Jobs } from "./jobs.ts";
 import type { Listener } from "./listener.ts";
+import type { OwnAppServer } from "./own-app-server.ts";
 import type { Reception } from "./reception.ts";
 import type { Router } from "./router.ts";
 import type { Watchdog } from "./watchdog.ts";
@@ -43,7 +43,7 @@ export interface RunDown {
   readonly drainLimit: DrainLimit;
   listener(): Listener | undefined;
   watchdog(): Watchdog | undefined;
-  child(): AppServerChild | undefined;
+  readonly appServer: Pick<OwnAppServer, "stop">;
   writeObituary(exit: AppServerExit | undefined): void;
 }
 
@@ -71,9 +71,7 @@ export async function runDown(broker: RunDown, ending: Ending): Promise<void> {
   reception.finish();
   await changes.until(() => reception.size === 0, FLUSH_GRACE_MS);
   reception.destroy();
-  const child = broker.child();
-  const exit = child === undefined ? null : (await stopAppServer(child)).exit;
-  broker.writeObituary(exit ?? undefined);
+  broker.writeObituary(await broker.appServer.stop());
   broker.watchdog()?.close();
   state.to("ended");
   trace("info", "broker.ended", { reason });
