@@ -1102,13 +1102,14 @@ export const requirements: readonly Requirement[] = [
     id: "F165",
     title: "Wide characters have their real width in live rows",
     source: "Seen in the built product",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F166",
     title: "The approval prompt cannot be falsified by text of a model or a server",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "partly",
+    note: "Pages are tested on an emulated terminal of four sizes and through a pseudo-terminal of 24 rows; they have not been read back from tmux.",
   },
   {
     id: "F167",
@@ -1133,7 +1134,7 @@ export const requirements: readonly Requirement[] = [
     id: "F170",
     title: "The keys of the approval prompt react within 100 ms whatever the input",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F171",
@@ -1181,13 +1182,13 @@ export const requirements: readonly Requirement[] = [
     id: "F178",
     title: "The line about an accepted command shows the command as it was",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F179",
     title: "The prompt for input to a running process names the process",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F180",

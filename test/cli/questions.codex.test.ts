@@ -42,11 +42,11 @@ describe.skipIf(noTerminal !== undefined)(`run asks (${noTerminal ?? "on a termi
     const { code, lines } = await screenOf(program);
     expect(code).toBe(0);
     const at = lines.indexOf("? Codex wants to run a command");
-    expect(lines.slice(at, at + 6)).toEqual([
+    expect(lines.slice(at - 1, at + 5)).toEqual([
+      "the model's reason: the script asks for it",
       "? Codex wants to run a command",
       "│ echo yes > asked",
       `│ in ${world.workspace}`,
-      "│ because: the script asks for it",
       "✓ accepted: run echo yes > asked",
       expect.stringMatching(/^✓ echo yes > asked {2}exit 0/) as string,
     ]);
@@ -85,10 +85,11 @@ describe.skipIf(noTerminal !== undefined)(`run asks (${noTerminal ?? "on a termi
     const { code, lines } = await screenOf(program);
     expect(code).toBe(0);
     const at = lines.indexOf("? Codex wants to change files");
-    expect(lines.slice(at + 1, at + 4)).toEqual([
-      `│ add ${world.workspace}/new.txt`.slice(0, 99),
+    expect(lines.slice(at - 2, at + 2)).toEqual([
       "│ +hello",
       "│ +you",
+      "? Codex wants to change files",
+      `│ add ${world.workspace}/new.txt`,
     ]);
     expect(program.stdout).toContain("\u001b[32m+hello");
     expect(readFileSync(join(world.workspace, "new.txt"), "utf8")).toBe("hello\nyou\n");
@@ -100,7 +101,8 @@ describe.skipIf(noTerminal !== undefined)(`run asks (${noTerminal ?? "on a termi
     const patch = ["*** Begin Patch", "*** Add File: new.txt", ...added, "*** End Patch"];
     const shell = `shell: apply_patch <<'EOT'\n${patch.join("\n")}\nEOT`;
     const program = run(world, `${shell} ;; say: fine`, ["--approval", "untrusted"]);
-    await answer(program, /w show 11 more lines/, "w");
+    await answer(program, /row 18[^]*w about \d+ more rows · e to the end · d decline/, "w");
+    await answer(program, /row 30[^]*w about \d+ more rows · e to the end · d decline/, "w");
     await answer(program, /row 50[^]*c cancel the turn/, "d");
     const { lines } = await screenOf(program);
     const shown = lines.filter((line) => line.startsWith("│ +row "));
@@ -115,11 +117,12 @@ describe.skipIf(noTerminal !== undefined)(`run asks (${noTerminal ?? "on a termi
     const { code, lines } = await screenOf(program);
     expect(code).toBe(0);
     const at = lines.indexOf("? Codex wants to call an MCP tool");
-    expect(lines.slice(at + 1, at + 5)).toEqual([
-      "│ notes / note",
+    expect(lines.slice(at - 3, at + 2)).toEqual([
       "│ {",
       '│   "text": "one"',
       "│ }",
+      "? Codex wants to call an MCP tool",
+      "│ notes / note",
     ]);
     expect(lines.join("\n")).toContain("noted: two");
   });
@@ -145,7 +148,8 @@ describe.skipIf(noTerminal !== undefined)(`run asks (${noTerminal ?? "on a termi
     const { code, lines } = await screenOf(program);
     expect(code).toBe(0);
     const text = lines.join("\n");
-    expect(text).toContain("│ notes: Who are you?");
+    expect(text).toContain("the server's message: Who are you?");
+    expect(text).toContain("? An MCP server asks for data\n│ the server notes");
     expect(text).toContain("│ 2 Large");
     expect(text).toContain('"content":{"name":"Bob","size":"l"}');
   });
@@ -162,8 +166,9 @@ describe.skipIf(noTerminal !== undefined)(`run asks (${noTerminal ?? "on a termi
     await answer(program, /\? 1-2 choose/, "2");
     const { code, lines } = await screenOf(program);
     expect(code).toBe(0);
-    const at = lines.indexOf("? Codex asks: Pick");
-    expect(lines.slice(at + 1, at + 4)).toEqual([
+    const at = lines.indexOf("? Codex asks a question");
+    expect(lines.slice(at - 4, at)).toEqual([
+      "│ Pick",
       "│ Which?",
       "│ 1 One – the One",
       "│ 2 Two – the Two",
@@ -187,7 +192,7 @@ describe.skipIf(noTerminal !== undefined)(`run asks (${noTerminal ?? "on a termi
     await answer(program, CHOICES, CTRL_C);
     const { code, lines } = await screenOf(program);
     expect(code).toBe(130);
-    expect(lines).toContain("? Not asked any more");
+    expect(lines).toContain("? The question is answered or over");
     expect(lines).toContain("codex-broker: The turn was interrupted.");
   });
 
@@ -204,7 +209,7 @@ describe.skipIf(noTerminal !== undefined)(`run asks (${noTerminal ?? "on a termi
     });
     const { code, lines } = await screenOf(program);
     expect(code).toBe(0);
-    expect(lines).toContain("? Not asked any more");
+    expect(lines).toContain("? The question is answered or over");
     expect(lines.join("\n")).toMatch(/✓ echo theirs {2}exit 0/);
   });
 
@@ -214,6 +219,34 @@ describe.skipIf(noTerminal !== undefined)(`run asks (${noTerminal ?? "on a termi
     await answer(program, CHOICES, "d");
     const { lines } = await screenOf(program);
     expect(lines).toContain("│ echo \\x1b[2J\\u202ex");
+  });
+
+  test("the start of a command that spaces push off the screen stands above the keys (F166)", async () => {
+    await using world = await makeWorld({ config: asking });
+    const hidden = `touch PWNED${" ".repeat(4_000)}; git status --short`;
+    const program = run(world, `shell-ask: ${hidden} ;; say: fine`);
+    await answer(program, CHOICES, "d");
+    const { lines } = await screenOf(program);
+    const at = lines.indexOf("? Codex wants to run a command");
+    expect(lines.slice(at, at + 3)).toEqual([
+      "? Codex wants to run a command",
+      "│ touch PWNED⟨4000 spaces⟩; git status --short",
+      `│ in ${world.workspace}`,
+    ]);
+    expect(existsSync(join(world.workspace, "PWNED"))).toBe(false);
+  });
+
+  test("a command of many lines has no key that accepts before its last page (F166)", async () => {
+    await using world = await makeWorld({ config: asking });
+    const rest = Array.from({ length: 60 }, (_none, index) => `: ${index}`).join("\n");
+    const program = run(world, `shell-ask: touch PWNED\n${rest} ;; say: fine`);
+    // The key that accepts is pressed on the first page, where it is none.
+    await answer(program, /\? w about \d+ more rows · d decline · c cancel the turn/, "a");
+    program.child.stdin.write("d");
+    const { lines } = await screenOf(program);
+    expect(lines.filter((line) => CHOICES.test(line))).toEqual([]);
+    expect(lines).toContain("│ touch PWNED");
+    expect(existsSync(join(world.workspace, "PWNED"))).toBe(false);
   });
 
   test("F65: --approve answers instead of a person", async () => {

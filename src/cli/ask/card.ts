@@ -3,7 +3,8 @@ import { isSystemShell } from "../../policy/plain-words.ts";
 import { decliningAnswer } from "../../wire/declining-answers.ts";
 import { isRecord } from "../../wire/messages.ts";
 import { withoutShell } from "../run/work.ts";
-import type { Line } from "./dialogue.ts";
+import type { Claim, Line } from "./dialogue.ts";
+import type { PageContent } from "./pages.ts";
 
 /** One way to answer, by one key. */
 export interface Choice {
@@ -14,10 +15,10 @@ export interface Choice {
 }
 
 /** A question that is answered by one key. */
-export interface Card {
-  readonly heading: string;
-  readonly lines: readonly Line[];
+export interface Card extends PageContent {
   readonly choices: readonly Choice[];
+  /** Whether the details may be skipped: the summary alone says what would be done. */
+  readonly skippable: boolean;
 }
 
 /** What a person has to see to decide, and what they can answer; undefined where one key is not enough. */
@@ -29,39 +30,46 @@ export function cardOf(
   if (!isRecord(params)) return undefined;
   switch (method) {
     case "item/commandExecution/requestApproval":
-      return {
-        heading:
-          params["kind"] === "writeStdin"
-            ? "Codex wants to type into a running program"
-            : "Codex wants to run a command",
-        lines: commandLines(params),
-        choices: decisions("accept", "acceptForSession", "decline", "cancel"),
-      };
+      return commandCard(params, item);
     case "item/fileChange/requestApproval":
-      return {
-        heading: "Codex wants to change files",
-        lines: fileLines(params, item),
-        choices: decisions("accept", "acceptForSession", "decline", "cancel"),
-      };
+      return fileCard(params, item);
     case "item/permissions/requestApproval":
       return permissionsCard(params);
     case "execCommandApproval":
       return {
-        heading: "Codex wants to run a command",
-        lines: [...words(params["command"]), ...context(params)],
+        ...plainCard("Codex wants to run a command", params),
+        summary: [...words(params["command"]), ...place(params)],
         choices: legacyDecisions(),
       };
     case "applyPatchApproval":
       return {
-        heading: "Codex wants to change files",
-        lines: [...json(params["fileChanges"]), ...context(params)],
+        ...plainCard("Codex wants to change files", params),
+        summary: [{ text: filesOf(params["fileChanges"]) }, ...place(params)],
+        details: json(params["fileChanges"]),
         choices: legacyDecisions(),
+        skippable: true,
       };
     case "mcpServer/elicitation/request":
       return elicitationCard(params, item);
     default:
       return undefined;
   }
+}
+
+/** The parts that most cards share. The reason is the model's own text, and so only a claim. */
+function plainCard(heading: string, params: Record<string, unknown>): Omit<Card, "choices"> {
+  return {
+    heading,
+    claims: claim("the model's reason", params["reason"]),
+    summary: [],
+    details: [],
+    skippable: false,
+  };
+}
+
+function claim(label: string, text: unknown): readonly Claim[] {
+  const claimed = textOf(text);
+  return claimed === undefined ? [] : [{ label, text: claimed }];
 }
 
 /** Refuses in the shape that the method asks for; for those that have one. */
@@ -93,38 +101,72 @@ function legacyDecisions(): Choice[] {
   return decisions("approved", "approved_for_session", denied, "abort");
 }
 
-function commandLines(params: Record<string, unknown>): Line[] {
+function commandCard(params: Record<string, unknown>, item: v2.ThreadItem | undefined): Card {
   const command = textOf(params["command"]);
-  return [
-    ...(command === undefined ? [] : plain(shownCommand(command))),
-    ...context(params),
-    ...extra("over the network", params["networkApprovalContext"]),
-    ...extra("with", params["additionalPermissions"]),
-  ];
+  const isInput = params["kind"] === "writeStdin";
+  const running = item?.type === "commandExecution" ? item : undefined;
+  return {
+    ...plainCard(
+      isInput ? "Codex wants to type into a running program" : "Codex wants to run a command",
+      params,
+    ),
+    summary: [
+      { text: command === undefined ? "a command that Codex did not name" : shownCommand(command) },
+      ...(isInput ? [{ text: inputTarget(running) }] : []),
+      ...place(params),
+      ...extra("over the network", params["networkApprovalContext"]),
+      ...extra("with", params["additionalPermissions"]),
+    ],
+    choices: decisions("accept", "acceptForSession", "decline", "cancel"),
+  };
 }
 
-/** Only a shell of the system goes without saying. */
+function inputTarget(running: Extract<v2.ThreadItem, { type: "commandExecution" }> | undefined) {
+  if (running === undefined) return "into a program that Codex did not name";
+  const id = running.processId === null ? "" : ` (process ${running.processId} of Codex)`;
+  return `into: ${shownCommand(running.command)}${id}`;
+}
+
+/** The shell is left out only where it is a shell of the system. */
 function shownCommand(command: string): string {
   return isSystemShell(command.split(" ", 1)[0] ?? "") ? withoutShell(command) : command;
 }
 
-function fileLines(params: Record<string, unknown>, item: v2.ThreadItem | undefined): Line[] {
+function fileCard(params: Record<string, unknown>, item: v2.ThreadItem | undefined): Card {
   const root = textOf(params["grantRoot"]);
   const changes = item?.type === "fileChange" ? item.changes : undefined;
-  return [
-    ...context(params),
-    ...(root === undefined ? [] : [aside(`and to write under ${root} from then on`)]),
-    ...(changes === undefined
-      ? [aside("what it would change was not told")]
-      : changes.flatMap((change) => changeLines(change))),
-  ];
+  return {
+    ...plainCard("Codex wants to change files", params),
+    summary: [
+      { text: changes === undefined ? "files that Codex did not name" : changedFiles(changes) },
+      ...place(params),
+      ...(root === undefined ? [] : [{ text: `and to write under ${root} from then on` }]),
+    ],
+    details: (changes ?? []).flatMap((change) => changeLines(change)),
+    choices: decisions("accept", "acceptForSession", "decline", "cancel"),
+    skippable: true,
+  };
 }
 
-function changeLines({ path, kind, diff }: v2.FileUpdateChange): Line[] {
+/** Names every file with what happens to it: `update a, add b, delete c`. */
+export function changedFiles(changes: readonly v2.FileUpdateChange[]): string {
+  return changes.map(changedFile).join(", ");
+}
+
+function changedFile({ path, kind }: v2.FileUpdateChange): string {
   const to = kind.type === "update" && kind.move_path !== null ? ` to ${kind.move_path}` : "";
+  return `${kind.type} ${path}${to}`;
+}
+
+function filesOf(changes: unknown): string {
+  return isRecord(changes) ? Object.keys(changes).join(", ") : "files that Codex did not name";
+}
+
+function changeLines(change: v2.FileUpdateChange): Line[] {
+  const { kind, diff } = change;
   const lines = diff.replace(/\n$/, "").split("\n");
   return [
-    { text: `${kind.type} ${path}${to}` },
+    { text: changedFile(change) },
     ...lines.map((text): Line => {
       if (kind.type === "add") return { text: `+${text}`, look: "added" };
       if (kind.type === "delete") return { text: `-${text}`, look: "removed" };
@@ -145,8 +187,8 @@ function permissionsCard(params: Record<string, unknown>): Card {
     { permissions, scope: "session" },
   ];
   return {
-    heading: "Codex wants more permissions",
-    lines: [...json(permissions), ...context(params)],
+    ...plainCard("Codex wants more permissions", params),
+    summary: [{ text: JSON.stringify(permissions) }, ...place(params)],
     choices: [
       { key: "a", label: "accept for this turn", answer: once, accepts: true },
       { key: "s", label: "for the session", answer: session, accepts: true },
@@ -165,8 +207,9 @@ function elicitationCard(
   if (item?.type === "mcpToolCall" && isRecord(meta)) {
     const forSession = Array.isArray(meta["persist"]) && meta["persist"].includes("session");
     return {
-      heading: "Codex wants to call an MCP tool",
-      lines: [{ text: `${server} / ${item.tool}` }, ...json(item.arguments)],
+      ...plainCard("Codex wants to call an MCP tool", {}),
+      summary: [{ text: `${server} / ${item.tool}` }],
+      details: json(item.arguments),
       choices: [
         accepting("a", "accept once", null),
         ...(forSession ? [accepting("s", "for the session", { persist: "session" })] : []),
@@ -176,12 +219,9 @@ function elicitationCard(
   }
   if (mode !== "url") return undefined;
   return {
-    heading: "An MCP server asks you to open a page",
-    lines: [
-      { text: server },
-      ...plain(textOf(params["message"]) ?? ""),
-      { text: String(params["url"]) },
-    ],
+    ...plainCard("An MCP server asks you to open a page", {}),
+    claims: claim("the server's message", params["message"]),
+    summary: [{ text: String(params["url"]) }, { text: `for the MCP server ${server}` }],
     choices: [accepting("a", "agree", null), ...refusals],
   };
 }
@@ -190,17 +230,20 @@ function accepting(key: string, label: string, meta: unknown): Choice {
   return { key, label, answer: { action: "accept", content: null, _meta: meta }, accepts: true };
 }
 
-function context(params: Record<string, unknown>): Line[] {
+/** Where it would happen. The local environment goes without saying. */
+function place(params: Record<string, unknown>): Line[] {
   const cwd = textOf(params["cwd"]);
-  const reason = textOf(params["reason"]);
+  const environment = textOf(params["environmentId"]);
   return [
-    ...(cwd === undefined ? [] : [aside(`in ${cwd}`)]),
-    ...(reason === undefined ? [] : [aside(`because: ${reason}`)]),
+    ...(cwd === undefined ? [] : [{ text: `in ${cwd}` }]),
+    ...(environment === undefined || environment === "local"
+      ? []
+      : [{ text: `in the environment ${environment}` }]),
   ];
 }
 
 function extra(what: string, value: unknown): Line[] {
-  return isRecord(value) ? [aside(`${what} ${JSON.stringify(value)}`)] : [];
+  return isRecord(value) ? [{ text: `${what} ${JSON.stringify(value)}` }] : [];
 }
 
 function words(value: unknown): Line[] {

@@ -1,16 +1,21 @@
-import type { Dialogue, Line } from "./dialogue.ts";
+import { RESIZED, type Dialogue, type Page, type PageSize } from "./dialogue.ts";
 import type { Keyboard } from "./keyboard.ts";
 import { TypedLine } from "./typed-line.ts";
 
-/** Where the questions stand. */
+/** The part of a screen reporter that shows questions. */
 export interface QuestionDisplay {
-  /** Lines that stay. */
-  question(heading: string, lines: readonly Line[]): void;
-  /** What is being waited for; undefined when nothing is any more. */
+  readonly pageSize: PageSize;
+  /** Prints a page. From then on nothing else is printed until `questionOver`. */
+  question(page: Page): void;
+  /** Prints what was held back. */
+  questionOver(): void;
+  /** Shows the keys below the page; undefined removes them. */
   prompt(text: string | undefined): void;
+  /** Calls the listener when the screen gets another size. Returns its own undo. */
+  onResize(listener: () => void): () => void;
 }
 
-/** Asks at a terminal: questions scroll by with everything else, and the prompt stands below. */
+/** Asks at a terminal: a page scrolls in at the bottom, and the keys stand below it. */
 export class TerminalDialogue implements Dialogue {
   readonly #display: QuestionDisplay;
   readonly #keyboard: Keyboard;
@@ -20,17 +25,38 @@ export class TerminalDialogue implements Dialogue {
     this.#keyboard = keyboard;
   }
 
-  show(heading: string, lines: readonly Line[]): void {
-    this.#display.question(heading, lines);
+  get size(): PageSize {
+    return this.#display.pageSize;
   }
 
-  async key(prompt: string, keys: readonly string[], signal: AbortSignal): Promise<string> {
+  show(page: Page): void {
+    this.#display.question(page);
+  }
+
+  done(): void {
+    this.#display.questionOver();
+  }
+
+  async key(
+    prompt: string,
+    keys: readonly string[],
+    signal: AbortSignal,
+  ): Promise<string | typeof RESIZED> {
     const show = (): void => this.#display.prompt(prompt);
     const take = (key: string): string | undefined => {
-      const wanted = key.toLowerCase();
-      return keys.includes(wanted) ? wanted : undefined;
+      const lower = key.toLowerCase();
+      return keys.includes(lower) ? lower : undefined;
     };
-    return await this.#read(signal, show, take);
+    const resized = new AbortController();
+    const undo = this.#display.onResize(() => resized.abort());
+    try {
+      return await this.#read(AbortSignal.any([signal, resized.signal]), show, take);
+    } catch (error) {
+      if (signal.aborted || !resized.signal.aborted) throw error;
+      return RESIZED;
+    } finally {
+      undo();
+    }
   }
 
   async line(prompt: string, secret: boolean, signal: AbortSignal): Promise<string | undefined> {

@@ -1,7 +1,8 @@
 import { monotonicMs } from "../../base/deadline.ts";
 import type { TurnEvent } from "../../client/turn-event.ts";
 import type { TurnResult } from "../../client/turn.ts";
-import type { Line } from "../ask/dialogue.ts";
+import type { Line, Page, PageSize } from "../ask/dialogue.ts";
+import { claimRow } from "../ask/pages.ts";
 import type { QuestionDisplay } from "../ask/terminal-dialogue.ts";
 import { duration } from "../output/amounts.ts";
 import { LiveRows, type Row } from "../output/live-rows.ts";
@@ -46,6 +47,9 @@ export class LiveReporter implements Reporter, QuestionDisplay {
   #preparing: string | undefined = "connecting";
   #interrupting: string | undefined;
   #prompt: string | undefined;
+  /** A question is on the screen: lines are held back, so that no text stands between it and its keys. */
+  #asking = false;
+  readonly #heldBack: string[] = [];
   #over = false;
 
   /** @param messageFollows Whether the final message comes to the same terminal. */
@@ -81,12 +85,32 @@ export class LiveReporter implements Reporter, QuestionDisplay {
     ]);
   }
 
-  question(heading: string, lines: readonly Line[]): void {
+  get pageSize(): PageSize {
+    return { columns: this.#to.columns - 3, rows: this.#to.rows };
+  }
+
+  question({ claims, details, heading, summary }: Page): void {
     const bar = this.#to.paint("yellow", symbols.bar);
-    this.#commit([
-      this.#to.paint("yellow", this.#fit(`${QUESTION} ${printableLine(heading)}`)),
-      ...lines.flatMap((line) => this.#rowsOf(line)).map((row) => `${bar} ${row}`),
+    const { columns } = this.pageSize;
+    this.#asking = true;
+    if (this.#over) return;
+    this.#rows.commit([
+      ...claims.map((claim) => this.#to.paint("dim", claimRow(claim, columns))),
+      ...details.map((line) => `${bar} ${this.#painted(line)}`),
+      this.#to.paint("yellow", this.#fit(`${QUESTION} ${heading}`)),
+      ...summary.map((line) => `${bar} ${this.#painted(line)}`),
     ]);
+    this.#draw();
+  }
+
+  questionOver(): void {
+    this.#asking = false;
+    this.#commit(this.#heldBack.splice(0));
+    this.#draw();
+  }
+
+  onResize(listener: () => void): () => void {
+    return this.#to.onResize(listener);
   }
 
   prompt(text: string | undefined): void {
@@ -117,6 +141,7 @@ export class LiveReporter implements Reporter, QuestionDisplay {
 
   #commit(lines: readonly string[]): void {
     if (this.#over) return;
+    if (this.#asking) return void this.#heldBack.push(...lines);
     this.#rows.commit(lines);
     if (lines.length > 0) this.#draw();
   }
@@ -124,7 +149,9 @@ export class LiveReporter implements Reporter, QuestionDisplay {
   #draw(): void {
     if (this.#over) return;
     this.#rows.draw(
-      this.#prompt === undefined ? [this.#statusRow(), ...this.#tailRows()] : this.#promptRows(),
+      this.#asking || this.#prompt !== undefined
+        ? this.#promptRows()
+        : [this.#statusRow(), ...this.#tailRows()],
     );
   }
 
@@ -136,9 +163,9 @@ export class LiveReporter implements Reporter, QuestionDisplay {
     }));
   }
 
-  #rowsOf({ text, look }: Line): string[] {
-    const rows = wrap(printable(text).replaceAll("\t", "  "), this.#to.columns - 3);
-    return look === undefined ? rows : rows.map((row) => this.#to.paint(LOOKS[look], row));
+  /** The text is a row of a page: harmless, and no wider than the screen. */
+  #painted({ text, look }: Line): string {
+    return look === undefined ? text : this.#to.paint(LOOKS[look], text);
   }
 
   #statusRow(): Row {

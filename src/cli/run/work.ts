@@ -1,4 +1,5 @@
 import type { v2 } from "../../app-server/generated/index.ts";
+import { isSystemShell } from "../../policy/plain-words.ts";
 import { counted } from "../output/amounts.ts";
 
 /** Something that Codex does within a turn, in words: `running` `npm test`. */
@@ -96,15 +97,21 @@ export function sandboxFailureOf(item: v2.ThreadItem): string | undefined {
   return BY_THE_SANDBOX.exec(item.aggregatedOutput ?? "")?.[0];
 }
 
-const SHELL = /^(?:\S*\/)?(?:ba|z|da|k)?sh -l?c (.+)$/s;
-const POWERSHELL =
-  /^(?:"[^"]*[\\/]|\S*[\\/])?(?:powershell|pwsh)(?:\.exe)?"?(?: -NoProfile)? -Command (.+)$/is;
+const SCRIPT = /^(\S+) -l?c (.+)$/s;
+/**
+ * Where Windows and its installers put PowerShell. Another one can be anybody's program. Codex doubles
+ * the backslashes of a quoted path.
+ */
+const POWERSHELL = new RegExp(
+  String.raw`^"?[a-z]:\\{1,2}(?:windows\\{1,2}system32\\{1,2}windowspowershell\\{1,2}v1\.0\\{1,2}powershell|program files\\{1,2}powershell\\{1,2}\d+\\{1,2}pwsh)(?:\.exe)?"?(?: -noprofile)? -command (.+)$`,
+  "is",
+);
 
-/** `/bin/bash -lc 'npm test'` is `npm test` to everyone but the kernel. */
+/** Leaves the shell of the system out: `/bin/bash -lc 'npm test'` is `npm test` (F178). */
 export function withoutShell(command: string): string {
-  const script = (SHELL.exec(command) ?? POWERSHELL.exec(command))?.[1];
-  if (script === undefined) return command;
-  return unquoted(script) ?? script;
+  const [, shell = "", script] = SCRIPT.exec(command) ?? [];
+  const wrapped = isSystemShell(shell) ? script : POWERSHELL.exec(command)?.[1];
+  return wrapped === undefined ? command : (unquoted(wrapped) ?? wrapped);
 }
 
 /** A text that is one quoted word to a shell, without its quotes. */

@@ -13,7 +13,11 @@ function card(method: string, params: object, item?: object): Card {
   return shown;
 }
 
-const text = ({ lines }: Card): string => lines.map((line) => line.text).join("\n");
+const text = ({ claims, summary }: Card): string =>
+  [
+    ...claims.map((claim) => `${claim.label}: ${claim.text}`),
+    ...summary.map((line) => line.text),
+  ].join("\n");
 const answers = ({ choices }: Card): unknown =>
   Object.fromEntries(choices.map(({ key, answer }) => [key, answer]));
 
@@ -28,9 +32,9 @@ describe("what a person is shown", () => {
     };
     expect(text(card(COMMAND, params))).toBe(
       [
+        "the model's reason: to see",
         "npm test",
         "in /work",
-        "because: to see",
         'over the network {"host":"example.org"}',
         'with {"network":{"enabled":true}}',
       ].join("\n"),
@@ -42,9 +46,20 @@ describe("what a person is shown", () => {
     expect(text(card(COMMAND, { command }))).toBe(command);
   });
 
-  test("of input for a running program: that it is that", () => {
-    const heading = "Codex wants to type into a running program";
-    expect(card(COMMAND, { kind: "writeStdin", command: "y" }).heading).toBe(heading);
+  test("of input for a running program: the input, and the program that gets it (F179)", () => {
+    const params = { kind: "writeStdin", command: "y", cwd: "/work" };
+    const item = { type: "commandExecution", command: "/bin/sh -c 'npm init'", processId: "7" };
+    expect(card(COMMAND, params, item).heading).toBe("Codex wants to type into a running program");
+    expect(text(card(COMMAND, params, item))).toBe(
+      "y\ninto: npm init (process 7 of Codex)\nin /work",
+    );
+    expect(text(card(COMMAND, params))).toContain("into a program that Codex did not name");
+  });
+
+  test("of a command in another environment: its name", () => {
+    const params = { command: "ls", environmentId: "remote-1" };
+    expect(text(card(COMMAND, params))).toBe("ls\nin the environment remote-1");
+    expect(text(card(COMMAND, { ...params, environmentId: "local" }))).toBe("ls");
   });
 
   test("of changes of files: each line, and how it changes", () => {
@@ -54,8 +69,10 @@ describe("what a person is shown", () => {
       { path: "c", kind: { type: "update", move_path: "d" }, diff: "@@ -1 +1 @@\n-x\n+y\n z\n" },
     ];
     const shown = card(FILES, { grantRoot: "/root" }, { type: "fileChange", changes });
-    expect(shown.lines).toEqual([
-      { text: "and to write under /root from then on", look: "aside" },
+    expect(text(shown)).toBe(
+      "add a, delete b, update c to d\nand to write under /root from then on",
+    );
+    expect(shown.details).toEqual([
       { text: "add a" },
       { text: "+one", look: "added" },
       { text: "delete b" },
@@ -66,7 +83,7 @@ describe("what a person is shown", () => {
       { text: "+y", look: "added" },
       { text: " z" },
     ]);
-    expect(text(card(FILES, {}))).toBe("what it would change was not told");
+    expect(text(card(FILES, {}))).toBe("files that Codex did not name");
   });
 
   test("S11: of a tool call: only what Codex has announced", () => {
@@ -74,14 +91,17 @@ describe("what a person is shown", () => {
     const params = { serverName: "notes", mode: "form", _meta };
     const item = { type: "mcpToolCall", server: "notes", tool: "note", arguments: { a: 1 } };
     const shown = card(ELICITATION, params, item);
-    expect(text(shown)).toBe('notes / note\n{\n  "a": 1\n}');
+    expect(text(shown)).toBe("notes / note");
+    expect(shown.details.map((line) => line.text)).toEqual(["{", '  "a": 1', "}"]);
     expect(shown.choices.map(({ key }) => key)).toEqual(["a", "s", "d", "c"]);
     expect(cardOf(ELICITATION, params, undefined)).toBeUndefined();
   });
 
   test("of a page: its address", () => {
     const params = { serverName: "notes", mode: "url", message: "Log in", url: "https://x.org" };
-    expect(text(card(ELICITATION, params))).toBe("notes\nLog in\nhttps://x.org");
+    expect(text(card(ELICITATION, params))).toBe(
+      "the server's message: Log in\nhttps://x.org\nfor the MCP server notes",
+    );
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Dialogue } from "../../../src/cli/ask/dialogue.ts";
+import type { Dialogue, Page } from "../../../src/cli/ask/dialogue.ts";
 import { Person } from "../../../src/cli/ask/person.ts";
 import type { Answered } from "../../../src/cli/run/approvals.ts";
 
@@ -9,6 +9,7 @@ const USER_INPUT = "item/tool/requestUserInput";
 
 /** Somebody who has decided beforehand what to press and what to type; undefined is Esc. */
 class Typist implements Dialogue {
+  readonly size = { columns: 77, rows: 24 };
   readonly seen: string[] = [];
   readonly prompts: string[] = [];
   readonly #keys: Array<string | undefined>;
@@ -17,9 +18,12 @@ class Typist implements Dialogue {
     this.#keys = keys;
   }
 
-  show(heading: string, lines: ReadonlyArray<{ text: string }>): void {
-    this.seen.push(heading, ...lines.map(({ text }) => text));
+  show({ claims, details, heading, summary }: Page): void {
+    const lines = [...details, { text: heading }, ...summary].map(({ text }) => text);
+    this.seen.push(...claims.map(({ label, text }) => `${label}: ${text}`), ...lines);
   }
+
+  done(): void {}
 
   async key(prompt: string, keys: readonly string[], signal: AbortSignal): Promise<string> {
     const key = await this.#next(prompt, signal);
@@ -66,7 +70,7 @@ describe("F65: a question of Codex", () => {
     expect(await answered(typist, USER_INPUT, params)).toEqual({
       answers: { q: { answers: ["L2"] } },
     });
-    expect(typist.seen).toEqual(["Codex asks: Pick", "Which?", "1 L1", "2 L2"]);
+    expect(typist.seen).toEqual(["Pick", "Which?", "1 L1", "2 L2", "Codex asks a question"]);
   });
 
   test("is answered freely where that is allowed, and only there", async () => {

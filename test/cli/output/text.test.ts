@@ -32,7 +32,11 @@ describe("columns", () => {
     ["e\u0301", 1],
     ["🙂", 2],
     ["✓ ok · …", 8],
-  ])("%s takes %i", (text, columns) => {
+    ["✅ ❌ ✨ ⚡ ⏳ 🟢", 17],
+    ["👨‍👩‍👧", 2],
+    ["🇩🇪", 2],
+    ["❤️", 2],
+  ])("%s takes %i (F165)", (text, columns) => {
     expect(widthOf(text)).toBe(columns);
   });
 
@@ -41,6 +45,18 @@ describe("columns", () => {
     expect(truncate("abcdef", 5)).toBe("abcd…");
     expect(truncate("漢字漢字", 5)).toBe("漢字…");
     expect(truncate("abc", 0)).toBe("");
+  });
+
+  test("a line of a megabyte is wrapped in a time that grows with its length only (F170)", () => {
+    const time = (length: number): number => {
+      const start = performance.now();
+      expect(wrap("x ".repeat(length / 2), 80)).toHaveLength(Math.ceil(length / 80));
+      return performance.now() - start;
+    };
+    time(100_000);
+    const shorter = Math.min(time(100_000), time(100_000), time(100_000));
+    // Eight times as long: a quadratic layout takes 64 times as long.
+    expect(time(800_000)).toBeLessThan(Math.max(5, shorter) * 32);
   });
 
   test("rows break at spaces, and inside words only where they must", () => {

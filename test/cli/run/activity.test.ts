@@ -121,15 +121,27 @@ describe("a command without the shell around it", () => {
       "\"C:\\\\windows\\\\system32\\\\WindowsPowershell\\\\v1.0\\\\powershell.exe\" -NoProfile -Command 'echo hi'",
       "echo hi",
     ],
-    ["pwsh.exe -Command 'Get-Item x'", "Get-Item x"],
-    [`bash -c 'echo '\\''a b'\\'''`, "echo 'a b'"],
+    [String.raw`"C:\Program Files\PowerShell\7\pwsh.exe" -Command 'Get-Item x'`, "Get-Item x"],
+    [`/bin/bash -c 'echo '\\''a b'\\'''`, "echo 'a b'"],
     [`/bin/zsh -lc "echo \\"x\\" a"`, `echo "x" a`],
     ["/bin/sh -c ls", "ls"],
-    [`bash -lc "echo $HOME"`, `"echo $HOME"`],
-    ["bash -lc 'a' 'b'", "'a' 'b'"],
+    [`/bin/bash -lc "echo $HOME"`, `"echo $HOME"`],
+    ["/bin/bash -lc 'a' 'b'", "'a' 'b'"],
     ["npm test", "npm test"],
   ])("%s", (command, script) => {
     expect(withoutShell(command)).toBe(script);
+  });
+
+  test.each([
+    "/tmp/evil/bash -lc 'npm test'",
+    "./bash -lc 'npm test'",
+    "bash -lc 'npm test'",
+    "/bin/shx -c 'npm test'",
+    String.raw`C:\evil\powershell.exe -Command 'npm test'`,
+    String.raw`C:\evil\windows\system32\WindowsPowerShell\v1.0\powershell.exe -Command x`,
+    "pwsh.exe -Command 'npm test'",
+  ])("is shown whole where the shell can be anybody's program: %s (F178)", (command) => {
+    expect(withoutShell(command)).toBe(command);
   });
 });
 
