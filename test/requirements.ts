@@ -815,7 +815,8 @@ export const requirements: readonly Requirement[] = [
     id: "F118",
     title: "A broker that answers with a typed rejection is neither superseded nor signalled",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "partly",
+    note: "The client's half and the successor's. That a connection without a handshake counts as no session is the broker's.",
   },
   {
     id: "F119",
@@ -847,13 +848,13 @@ export const requirements: readonly Requirement[] = [
     id: "F123",
     title: "A connection that is accepted and closed does not count as silence",
     source: "Read in the code",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F124",
     title: "Repeated supersessions lead to a pause and one clear error",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F125",
@@ -908,7 +909,7 @@ export const requirements: readonly Requirement[] = [
     id: "F133",
     title: "Only an error that proves something about a broker leads to a supersession",
     source: "Read in the code",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F134",
@@ -920,7 +921,7 @@ export const requirements: readonly Requirement[] = [
     id: "F135",
     title: "The crash-loop guard is reset by a changed cause and passed by --replace",
     source: "Read in the code",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F136",
@@ -1048,7 +1049,7 @@ export const requirements: readonly Requirement[] = [
     id: "F156",
     title: "doctor reports an epoch file beyond the range as it is",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F157",
@@ -1158,7 +1159,7 @@ export const requirements: readonly Requirement[] = [
     id: "F174",
     title: "Only an error that proves an absence leads to a deletion",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F175",

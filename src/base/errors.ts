@@ -143,6 +143,12 @@ const facts = {
     exit: EXIT.couldNotStart,
     hint: "Read `codex-broker logs` and `codex-broker doctor`; mend the cause before trying again.",
   },
+  replacementLoop: {
+    code: -33026,
+    retryable: true,
+    exit: EXIT.couldNotStart,
+    hint: "Programs disagree about the broker of this workspace: the reasons say over what. Read `codex-broker logs`, mend the cause, then `codex-broker ensure`.",
+  },
   foreignBroker: {
     code: -33024,
     retryable: true,

@@ -2,7 +2,7 @@ import { BrokerError } from "../base/errors.ts";
 import { Deadline, durationMs } from "../base/deadline.ts";
 import { deferred } from "../base/deferred.ts";
 import { BROKER_VERSION } from "../base/version.ts";
-import { ensureBroker, type Ensured } from "../lifecycle/ensure.ts";
+import { ensureBroker, servingEpoch, type Ensured } from "../lifecycle/ensure.ts";
 import { resolveScope, wantsPrivacy, type Scope, type ScopeOptions } from "../lifecycle/scope.ts";
 import type { BrokerLimits } from "../lifecycle/start-protocol.ts";
 import type { Closing, Draining } from "../wire/broker-protocol.ts";
@@ -55,26 +55,31 @@ export async function connectBroker(options: ConnectOptions = {}): Promise<Broke
     "startTimeoutMs",
   );
   const inbox = new Inbox();
-  const open = (wanted: ConnectOptions, signal: AbortSignal | undefined): Promise<Opened> => {
+  // Asked for once: whichever broker comes after this one will do, whoever has started it.
+  const newerThan = options.replace === true ? servingEpoch(scope) : undefined;
+  const open = (signal: AbortSignal | undefined): Promise<Opened> => {
     const deadline = Deadline.after(startTimeoutMs);
-    return openHealthy(scope, deadline, () => openOnce(scope, wanted, inbox, { deadline, signal }));
+    const until = { deadline, signal, newerThan };
+    return openHealthy(scope, deadline, () => openOnce(scope, options, inbox, until));
   };
-  const first = await open(options, options.signal);
-  const { replace: _onlyOnce, ...later } = options;
-  return new BrokerClient(first, inbox, (signal) => open(later, signal), options.policy);
+  return new BrokerClient(await open(options.signal), inbox, open, options.policy);
 }
 
 async function openOnce(
   scope: Scope,
   options: ConnectOptions,
   inbox: Inbox,
-  until: { readonly deadline: Deadline; readonly signal: AbortSignal | undefined },
+  until: {
+    readonly deadline: Deadline;
+    readonly signal: AbortSignal | undefined;
+    readonly newerThan: number | undefined;
+  },
 ): Promise<Opened> {
   let draining = deferred<Draining>();
   let closing = deferred<Closing>();
   let asked = new AskedQuestions();
   let work = new OpenWork();
-  const { clientInfo, experimentalApi, optOutNotificationMethods, limits, env, replace } = options;
+  const { clientInfo, experimentalApi, optOutNotificationMethods, limits, env } = options;
   const ensured: Ensured = await ensureBroker({
     scope,
     deadline: until.deadline,
@@ -115,7 +120,7 @@ async function openOnce(
       },
     },
     ...(limits === undefined ? {} : { limits }),
-    ...(replace === undefined ? {} : { replace }),
+    ...(until.newerThan === undefined ? {} : { newerThan: until.newerThan }),
     ...(env === undefined ? {} : { env }),
     ...(until.signal === undefined ? {} : { signal: until.signal }),
   });

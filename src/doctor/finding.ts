@@ -18,11 +18,14 @@ const severities = {
 
   // Epochs and their brokers.
   epochUnreadable: "warning",
+  lastEpoch: "error",
   staleEpoch: "warning",
   orphanedAppServer: "warning",
   abandonedClaim: "note",
   silentBroker: "error",
   endingBroker: "warning",
+  fullBroker: "warning",
+  unaskedBroker: "warning",
   silentAppServer: "warning",
   stuckDrain: "error",
   unprovableBroker: "warning",

@@ -4,17 +4,21 @@ import { Deadline, pause } from "../base/deadline.ts";
 import { messageOf } from "../base/errors.ts";
 import { makeContact } from "../lifecycle/contact.ts";
 import {
-  answers,
+  askOnce,
   bury,
   END_AFTER_SILENCE_MS,
   endByProof,
+  isHung,
   isProvenGone,
 } from "../lifecycle/departed.ts";
-import type { ServingRecord } from "../lifecycle/epoch-file.ts";
+import { moveLastEpochAside, type ServingRecord } from "../lifecycle/epoch-file.ts";
+import { provesUnused } from "../lifecycle/evidence.ts";
+import { ownerOfSocket } from "../lifecycle/socket-owner.ts";
 import { removeIfThere, UNFINISHED } from "../os/atomic-file.ts";
 import { SOCKET_NAME } from "../os/endpoint.ts";
 import { killTreeProven, provenDescendants } from "../os/kill-tree.ts";
 import { closeToOthers, isPrivate } from "../os/private-directory.ts";
+import { Silence } from "../lifecycle/silence.ts";
 import { livenessOf } from "../os/process-identity.ts";
 import type { Finding } from "./finding.ts";
 import { isGoneWithin } from "./is-gone-within.ts";
@@ -30,6 +34,8 @@ const KILLED_WITHIN_MS = 5_000;
 /** Longer than a forced end takes. */
 const FORCED_END_MS = 30_000;
 const ASK_AGAIN_MS = 1_000;
+
+type Of<Kind extends Remedy["kind"]> = Extract<Remedy, { kind: Kind }>;
 
 /** A finding after `--fix` has gone over it. */
 export interface MendedFinding {
@@ -87,17 +93,19 @@ async function apply(remedy: Remedy, onWait: (what: string) => void): Promise<Me
     case "endDrain":
       return await endDrain(remedy.record);
     case "removeSocket":
-      return await removeSocket(remedy.path);
+      return await removeSocket(remedy);
     case "removeLink":
-      return await removeLink(remedy.path, remedy.target);
+      return await removeLink(remedy);
     case "removeUnfinished":
       return removeUnfinished(remedy.path);
+    case "moveLastEpochAside":
+      return moveAside(remedy.scopeDir);
     case "endPluginBroker":
       return await endPluginBroker(remedy.broker);
   }
 }
 
-function buryNow({ scopeDir, record }: Extract<Remedy, { kind: "bury" }>): Mended {
+function buryNow({ scopeDir, record }: Of<"bury">): Mended {
   const reason =
     record.state === "serving"
       ? `process ${record.broker.pid} is gone and left no word`
@@ -131,13 +139,21 @@ async function endSilent(
   const limit = `${END_AFTER_SILENCE_MS / 1000} s`;
   onWait(`waiting up to ${limit} for process ${broker.pid} to answer or to end`);
   const deadline = Deadline.after(END_AFTER_SILENCE_MS);
-  while (!deadline.expired) {
+  const silence = new Silence(broker);
+  for (;;) {
     if (livenessOf(broker) === "gone") {
       bury(scopeDir, record, `process ${broker.pid} is gone and left no word`);
       return done("it has ended by itself");
     }
-    if (await answers(record)) return done("it answers again");
-    await pause(Math.min(ASK_AGAIN_MS, deadline.remainingMs));
+    const answer = await askOnce(record);
+    if (answer === "runs") return done("it answers again");
+    if (answer === "unknown") return left("it cannot be asked from here, so it got no signal");
+    silence.observe();
+    if (isHung(silence)) break;
+    if (deadline.expired && silence.idleMs < ASK_AGAIN_MS) {
+      return left(`process ${broker.pid} is at work, so it may only be slow: it got no signal`);
+    }
+    await pause(ASK_AGAIN_MS);
   }
   if (endByProof(record) === "unproven") {
     return left("it is not proven to be that broker, so it got no signal");
@@ -164,21 +180,44 @@ async function endDrain(record: ServingRecord): Promise<Mended> {
 }
 
 /** The name is never used twice, so one on which nobody listens is of no use to anybody. */
-async function removeSocket(file: string): Promise<Mended> {
+async function removeSocket({ stateDir, path: file }: Of<"removeSocket">): Promise<Mended> {
   const ours = SOCKET_NAME.test(path.basename(file)) && isPrivate(path.dirname(file));
   if (!ours || !lstatSync(file).isSocket()) return left("it is not a socket of ours any more");
-  if ((await reach(file)) !== "refused") return left("somebody listens on it again");
+  const held = await whyHeld(stateDir, file, file);
+  if (held !== undefined) return left(held);
   removeIfThere(file);
   return done("removed it");
 }
 
-async function removeLink(link: string, target: string): Promise<Mended> {
-  if ((await reach(target)) !== "refused") return left("somebody listens there again");
+async function removeLink({ stateDir, path: link, target }: Of<"removeLink">): Promise<Mended> {
+  const held = await whyHeld(stateDir, link, target);
+  if (held !== undefined) return left(held);
   if (!isPrivate(path.dirname(link)) || readlinkSync(link) !== target) {
     return left("it leads elsewhere by now");
   }
   removeIfThere(link);
   return done("removed it");
+}
+
+/** Why it is not proven that no broker uses this path any more; undefined when it is. */
+async function whyHeld(
+  stateDir: string,
+  file: string,
+  target: string,
+): Promise<string | undefined> {
+  if (ownerOfSocket(stateDir, file) !== "unused") return "a record leads there";
+  const reached = await reach(target);
+  if (provesUnused(reached)) return undefined;
+  return reached === "accepted"
+    ? "a process listens there again"
+    : `nothing is proven (${reached})`;
+}
+
+function moveAside(scopeDir: string): Mended {
+  const aside = moveLastEpochAside(scopeDir);
+  return aside === undefined
+    ? left("a process that it names may live, or it cannot be read")
+    : done(`moved it to ${aside}`);
 }
 
 function removeUnfinished(file: string): Mended {

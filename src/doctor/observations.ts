@@ -1,5 +1,6 @@
 import type { BrokerErrorJson } from "../base/errors.ts";
-import type { Contact } from "../lifecycle/assess.ts";
+import type { Contact } from "../lifecycle/evidence.ts";
+import type { Reach } from "../lifecycle/contact.ts";
 import type { EpochReading } from "../lifecycle/epoch-file.ts";
 import type { Liveness } from "../os/process-identity.ts";
 import type { BrokerStatus } from "../wire/broker-protocol.ts";
@@ -45,12 +46,12 @@ export interface PlaceSeen {
   readonly used: string | undefined;
 }
 
-/** A socket of ours by its name that belongs to no living broker of this state directory. */
+/** A socket of a scope of this state directory that no record leads to. */
 export interface SocketSeen {
   readonly path: string;
   readonly ageMs: number;
-  /** Nobody listens, and by its name nobody ever will. */
-  readonly refused: boolean;
+  /** No process listens, no record leads there, and by its name none ever will. */
+  readonly unused: boolean;
 }
 
 /** A fixed path that no living broker keeps. */
@@ -78,6 +79,8 @@ export interface EpochSeen {
   readonly claimant?: Liveness;
   /** Of a claim: no broker can come of it any more. */
   readonly claimantOfAnotherBoot?: boolean;
+  /** Of an obituary: what may have made the broker fail is another one by now. */
+  readonly hasOtherCause?: boolean;
   /** Of a broker that has taken the epoch and written no obituary. */
   readonly serving?: ServingSeen;
 }
@@ -137,5 +140,5 @@ export interface LoginSeen {
 /** CODEX_COMPANION_APP_SERVER_ENDPOINT: where the published plugin's scripts are sent. */
 export interface EndpointVariableSeen {
   readonly path: string;
-  readonly reached: "accepted" | "refused" | "denied" | "silent";
+  readonly reached: Reach;
 }

@@ -12,9 +12,15 @@ export type Remedy =
   | { readonly kind: "endOrphan"; readonly record: ServingRecord }
   | { readonly kind: "endSilent"; readonly scopeDir: string; readonly record: ServingRecord }
   | { readonly kind: "endDrain"; readonly record: ServingRecord }
-  | { readonly kind: "removeSocket"; readonly path: string }
-  | { readonly kind: "removeLink"; readonly path: string; readonly target: string }
+  | { readonly kind: "removeSocket"; readonly stateDir: string; readonly path: string }
+  | {
+      readonly kind: "removeLink";
+      readonly stateDir: string;
+      readonly path: string;
+      readonly target: string;
+    }
   | { readonly kind: "removeUnfinished"; readonly path: string }
+  | { readonly kind: "moveLastEpochAside"; readonly scopeDir: string }
   | { readonly kind: "endPluginBroker"; readonly broker: PluginBroker };
 
 /** What came of it. */

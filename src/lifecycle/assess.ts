@@ -1,20 +1,16 @@
-import type { BrokerErrorJson } from "../base/errors.ts";
-import { BROKER_PROTOCOL, type BrokerHello } from "../wire/broker-protocol.ts";
+import { BrokerError, type BrokerErrorJson } from "../base/errors.ts";
+import { BROKER_PROTOCOL, type BrokerHello, type BrokerState } from "../wire/broker-protocol.ts";
 import type { Liveness } from "../os/process-identity.ts";
-import type { ClaimedRecord, EndedRecord, ServingRecord } from "./epoch-file.ts";
-
-/** What happened when the endpoint of a record was tried. */
-export type Contact =
-  | { readonly kind: "refused"; readonly code: string }
-  | { readonly kind: "denied"; readonly code: string }
-  | { readonly kind: "silent"; readonly forMs: number }
-  | { readonly kind: "stranger"; readonly why: string }
-  | { readonly kind: "hello"; readonly hello: BrokerHello };
+import type { ClaimedRecord, EndedRecord, EpochReading, ServingRecord } from "./epoch-file.ts";
+import { evidenceOf, evidenceOfUnreadable, type Contact, type NextStep } from "./evidence.ts";
 
 /** Everything that a verdict is drawn from. */
 export type Observation =
   | { readonly state: "none" }
-  | { readonly state: "unreadable"; readonly epoch: number; readonly why: string }
+  | (Extract<EpochReading, { state: "unreadable" }> & {
+      /** For how long it could not be read. */
+      readonly forMs: number;
+    })
   | { readonly state: "ended"; readonly record: EndedRecord }
   | {
       readonly state: "claimed";
@@ -27,6 +23,12 @@ export type Observation =
       readonly record: ServingRecord;
       readonly broker: Liveness;
       readonly contact: Contact;
+      /** For how long contacts have ended like this. */
+      readonly forMs: number;
+      /** For how much of that the process has neither used a processor nor waited for one, or for a disk. */
+      readonly idleMs: number;
+      /** Whether the record names a process of another host. */
+      readonly otherHost: boolean;
       readonly ageMs: number;
       /** Started on behalf of this very call: whatever its age, there is nothing fresher to be had. */
       readonly ours: boolean;
@@ -37,8 +39,10 @@ export type Observation =
 export interface Policy {
   /** A claim that has not led to a broker by then is given up. */
   readonly claimLimitMs: number;
-  /** A broker that has not answered for this long is passed over. */
+  /** A broker that has not answered for this long is passed over, unless its process is at work. */
   readonly unresponsiveAfterMs: number;
+  /** A broker that has not answered for this long is passed over in any case. */
+  readonly slowestAnswerMs: number;
   /** 0 turns the limit off. */
   readonly maxAgeMs: number;
   readonly brokerVersion: string;
@@ -55,17 +59,16 @@ export type VerdictName =
   | "dead"
   | "foreign"
   | "denied"
-  | "incompatible";
-
-/** `wait` for the epoch files to change · `ask` the endpoint again · `fail` with the reason. */
-export type NextStep = "use" | "wait" | "ask" | "supersede" | "fail";
+  | "incompatible"
+  | "rejected"
+  | "unknown";
 
 export interface Verdict {
   readonly verdict: VerdictName;
   readonly step: NextStep;
   /** In words, for people. */
   readonly reason: string;
-  /** Why the broker of an ended epoch could not serve. */
+  /** Why the broker of an ended epoch could not serve, or what a call fails with. */
   readonly error?: BrokerErrorJson;
 }
 
@@ -75,7 +78,7 @@ export function assess(seen: Observation, policy: Policy): Verdict {
     case "none":
       return supersede("absent", "no broker has been started for this workspace");
     case "unreadable":
-      return supersede("dead", `the file of epoch ${seen.epoch} cannot be read: ${seen.why}`);
+      return assessUnreadable(seen, policy);
     case "ended":
       return assessEnded(seen.record);
     case "claimed":
@@ -109,31 +112,99 @@ function assessClaim({ record, claimant, claimAgeMs }: Claimed, policy: Policy):
 type Serving = Extract<Observation, { state: "serving" }>;
 
 function assessServing(seen: Serving, policy: Policy): Verdict {
-  const { contact, record } = seen;
+  const { broker, contact, record } = seen;
+  if (contact.kind === "hello") return assessHello(seen, contact.hello, policy);
+  const { first, last } = evidenceOf(contact, seen.otherHost);
+  if (broker === "gone" && !seen.otherHost && first !== "fail") {
+    return supersede("dead", `its process ${record.broker.pid} is gone`);
+  }
+  const step = isPatient(seen, policy) ? first : last;
+  const { verdict, reason, error } = describe(seen);
+  if (step === "supersede") return supersede(verdict, reason);
+  return { verdict, step, reason: withoutStop(reason), ...(error === undefined ? {} : { error }) };
+}
+
+/** A process that is at work is slow. Its own watchdog ends it when it hangs. */
+function isPatient({ contact, forMs, idleMs }: Serving, policy: Policy): boolean {
+  if (contact.kind !== "silent") return forMs < policy.unresponsiveAfterMs;
+  return idleMs < policy.unresponsiveAfterMs && forMs < policy.slowestAnswerMs;
+}
+
+type Described = Omit<Verdict, "step">;
+
+function describe(seen: Serving): Described {
+  const { contact, forMs, otherHost, record } = seen;
+  const { endpoint } = record;
   switch (contact.kind) {
-    case "hello":
-      return assessHello(seen, contact.hello, policy);
     case "denied":
       return {
         verdict: "denied",
-        step: "fail",
-        reason: `the system does not allow a connection to ${record.endpoint} (${contact.code})`,
+        reason: `the system does not allow a connection to ${endpoint} (${contact.code})`,
       };
-    case "refused":
-      return supersede("dead", `nobody listens on ${record.endpoint} (${contact.code})`);
+    case "rejected":
+      return {
+        verdict: "rejected",
+        reason: `the broker rejects this client: ${contact.error.message}`,
+        error: contact.error,
+      };
+    case "unable":
+      return { ...unable(endpoint, contact.code), verdict: "unknown" };
+    default:
+      if (otherHost) return onAnotherHost(record);
+  }
+  switch (contact.kind) {
     case "stranger":
-      return supersede("foreign", `somebody else answers on ${record.endpoint}: ${contact.why}`);
+      return {
+        verdict: "foreign",
+        reason: `another program answers on ${endpoint}: ${contact.why}`,
+      };
+    case "closed":
+      return {
+        verdict: "unresponsive",
+        reason: `the broker has closed every connection for ${seconds(forMs)} (${contact.code})`,
+      };
     case "silent":
-      return assessSilence(seen, contact.forMs, policy);
+      return { verdict: "unresponsive", reason: `no answer for ${seconds(forMs)}` };
+    default: {
+      const code = "code" in contact ? contact.code : "";
+      return { verdict: "dead", reason: `nobody listens on ${endpoint} (${code})` };
+    }
   }
 }
 
-function assessSilence({ broker, record }: Serving, forMs: number, policy: Policy): Verdict {
-  if (broker === "gone") return supersede("dead", `its process ${record.broker.pid} is gone`);
-  if (forMs < policy.unresponsiveAfterMs) {
-    return { verdict: "unresponsive", step: "ask", reason: `no answer for ${seconds(forMs)}` };
-  }
-  return supersede("unresponsive", `no answer for ${seconds(forMs)}`);
+function unable(endpoint: string, code: string): Pick<Verdict, "reason" | "error"> {
+  const reason = `this process cannot connect to ${endpoint} (${code})`;
+  const error = new BrokerError("brokerUnavailable", `No broker was asked: ${reason}.`, {
+    details: { endpoint, errno: code },
+    hint: "Close files, or raise the limits of this process (`ulimit -n`), then try again; the broker was left alone.",
+  });
+  return { reason, error: error.toJSON() };
+}
+
+function onAnotherHost({ epoch, broker, endpoint }: ServingRecord): Described {
+  const reason = `the broker of epoch ${epoch} runs on another host, and cannot be reached from here`;
+  const error = new BrokerError("foreignBroker", `No broker can be used: ${reason}.`, {
+    details: { epoch, endpoint, hostId: broker.hostId },
+    hint: "Run `codex-broker stop` on that host. If that host is gone for good, `codex-broker doctor` names the file to remove.",
+  });
+  return { verdict: "foreign", reason, error: error.toJSON() };
+}
+
+type Unread = Extract<Observation, { state: "unreadable" }>;
+
+function assessUnreadable(seen: Unread, policy: Policy): Verdict {
+  const { first, last } = evidenceOfUnreadable(seen);
+  const step = seen.forMs < policy.unresponsiveAfterMs ? first : last;
+  const reason = `the file of epoch ${seen.epoch} cannot be read: ${seen.why}`;
+  if (step === "supersede") return supersede("dead", reason);
+  const error = new BrokerError(
+    "stateDirUnusable",
+    `No broker was asked: ${withoutStop(reason)}.`,
+    {
+      details: { epoch: seen.epoch, errno: seen.code ?? null },
+    },
+  );
+  return { verdict: "unknown", step, reason: withoutStop(reason), error: error.toJSON() };
 }
 
 function assessHello(seen: Serving, hello: BrokerHello, policy: Policy): Verdict {
@@ -147,7 +218,7 @@ function assessHello(seen: Serving, hello: BrokerHello, policy: Policy): Verdict
   if (hello.protocol < BROKER_PROTOCOL) {
     return supersede("drifted", `the broker speaks the older protocol ${hello.protocol}`);
   }
-  if (hello.state === "draining" || hello.state === "stopping" || hello.state === "ended") {
+  if (isLeaving(hello.state)) {
     return supersede("draining", `the broker is ${hello.state}`);
   }
   const silence = hello.appServer.unansweredMs;
@@ -164,6 +235,11 @@ function assessHello(seen: Serving, hello: BrokerHello, policy: Policy): Verdict
     return { verdict: "starting", step: "use", reason: "the broker's app-server is starting" };
   }
   return { verdict: "usable", step: "use", reason: "the broker answers" };
+}
+
+/** Whether it takes no new work any more. */
+export function isLeaving(state: BrokerState): boolean {
+  return state === "draining" || state === "stopping" || state === "ended";
 }
 
 function staleness(seen: Serving, policy: Policy): Verdict | undefined {
@@ -197,9 +273,13 @@ function numbersOf(version: string): number[] {
   return (version.split("-", 1)[0] ?? "").split(".").map((part) => Number.parseInt(part, 10) || 0);
 }
 
-/** A reason becomes part of a sentence, also where it is somebody else's whole one. */
 function supersede(verdict: VerdictName, reason: string): Verdict {
-  return { verdict, step: "supersede", reason: reason.replace(/[.\s]+$/, "") };
+  return { verdict, step: "supersede", reason: withoutStop(reason) };
+}
+
+/** Returns a reason that can be part of a sentence, without the full stop of a quoted one. */
+function withoutStop(reason: string): string {
+  return reason.replace(/[.\s]+$/, "");
 }
 
 function seconds(ms: number): string {

@@ -11,9 +11,9 @@ import {
   type BrokerHelloParams,
 } from "../wire/broker-protocol.ts";
 import { Connection, type ConnectionOptions } from "../wire/connection.ts";
-import { isRecord } from "../wire/messages.ts";
-import type { Contact } from "./assess.ts";
+import { isRecord, RpcError } from "../wire/messages.ts";
 import type { ServingRecord } from "./epoch-file.ts";
+import { contactOfError, type Contact } from "./evidence.ts";
 
 /** How a client introduces itself, and what it does with what comes in. */
 export interface Introduction {
@@ -44,7 +44,7 @@ export interface Contacted {
   readonly link?: Link;
 }
 
-const DENIED = new Set(["EPERM", "EACCES"]);
+const TIMER_SLACK_MS = 20;
 
 /** Connects to what the record names and says hello. Never throws; leaves nothing open unless linked. */
 export async function makeContact(
@@ -52,30 +52,21 @@ export async function makeContact(
   introduction: Introduction,
   deadline: Deadline,
 ): Promise<Contacted> {
-  const startedAt = Date.now();
-  const silent = (): Contacted => ({ contact: { kind: "silent", forMs: Date.now() - startedAt } });
   let socket: Socket;
   try {
     socket = await openSocket(record.endpoint, deadline);
   } catch (error) {
-    const code = errnoOf(error);
-    if (code === undefined || code === "EAGAIN" || code === "ETIMEDOUT") return silent();
-    return { contact: { kind: DENIED.has(code) ? "denied" : "refused", code } };
+    return { contact: contactOfError(errnoOf(error)) };
   }
   const connection = new Connection(
     { readable: socket, writable: socket },
     { ...introduction.handlers(), maxLineBytes: MAX_LINE_BYTES },
   );
-  try {
-    return await sayHello(record, introduction, { connection, socket }, deadline);
-  } catch (error) {
+  const contacted = await sayHello(record, introduction, { connection, socket }, deadline);
+  if (contacted.link === undefined) {
     connection.destroy(new BrokerError("connectionClosed", "The broker did not say who it is."));
-    if (BrokerError.is(error) && error.kind === "requestTimedOut") return silent();
-    if (BrokerError.is(error) && error.kind === "connectionLost") {
-      return { contact: { kind: "refused", code: "closed before it answered" } };
-    }
-    return { contact: { kind: "stranger", why: messageOf(error) } };
   }
+  return contacted;
 }
 
 async function sayHello(
@@ -92,19 +83,68 @@ async function sayHello(
     capabilities,
     broker: { protocol: BROKER_PROTOCOL, nonce, instance, pid: process.pid, whenBusy },
   };
-  const result = await open.connection.request("initialize", params, { deadline });
+  let result: unknown;
+  try {
+    result = await open.connection.request("initialize", params, { deadline });
+  } catch (error) {
+    return { contact: contactOfFailure(error, open.connection.endCause, deadline) };
+  }
   if (!isRecord(result) || !isHello(result["broker"])) {
-    throw new BrokerError("foreignBroker", "it does not answer as a broker does");
+    return stranger("it does not answer as a broker does");
   }
   const hello = result["broker"];
   if (hello.instance !== record.instance || hello.epoch !== record.epoch) {
-    throw new BrokerError("foreignBroker", "it is another instance");
+    return stranger("it is another instance");
   }
   if (!proofMatches(record.token, nonce, hello.proof)) {
-    throw new BrokerError("foreignBroker", "it cannot prove that it holds the epoch");
+    return stranger("it cannot prove that it holds the epoch");
   }
   return { contact: { kind: "hello", hello }, link: { ...open, hello, initializeResult: result } };
 }
+
+/** @param endCause why the connection has ended; undefined while it is open. */
+function contactOfFailure(
+  error: unknown,
+  endCause: BrokerError | undefined,
+  deadline: Deadline,
+): Contact {
+  if (endCause !== undefined) {
+    if (endCause.kind !== "connectionLost") return { kind: "stranger", why: endCause.message };
+    return { kind: "closed", code: errnoOf(endCause.cause) ?? "closed before it answered" };
+  }
+  // A timer may fire a moment before its time. What the broker itself reports as a time-out is a rejection.
+  if (BrokerError.is(error) && error.kind === "requestTimedOut") {
+    if (deadline.remainingMs < TIMER_SLACK_MS) return { kind: "silent" };
+  }
+  if (BrokerError.is(error)) return { kind: "rejected", error: error.toJSON() };
+  return isOfNewerBroker(error)
+    ? { kind: "rejected", error: new BrokerError("brokerUnavailable", messageOf(error)).toJSON() }
+    : { kind: "stranger", why: messageOf(error) };
+}
+
+/** A rejection of a kind that this version does not know. */
+function isOfNewerBroker(error: unknown): boolean {
+  return (
+    error instanceof RpcError && isRecord(error.data) && typeof error.data["kind"] === "string"
+  );
+}
+
+function stranger(why: string): Contacted {
+  return { contact: { kind: "stranger", why } };
+}
+
+/** Tries to connect, without a word, and closes the connection. */
+export async function reach(endpoint: string, deadline: Deadline): Promise<Reach> {
+  try {
+    (await openSocket(endpoint, deadline)).destroy();
+    return "accepted";
+  } catch (error) {
+    return contactOfError(errnoOf(error)).kind;
+  }
+}
+
+/** `accepted`: a listener took the connection, which proves no more than that. */
+export type Reach = "accepted" | ReturnType<typeof contactOfError>["kind"];
 
 function isHello(value: unknown): value is BrokerHello {
   return (

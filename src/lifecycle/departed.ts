@@ -3,7 +3,13 @@ import { Deadline } from "../base/deadline.ts";
 import { trace } from "../base/trace.ts";
 import { removeIfThere } from "../os/atomic-file.ts";
 import { killTreeProven } from "../os/kill-tree.ts";
-import { livenessOf, ownIdentity, type ProcessIdentity } from "../os/process-identity.ts";
+import {
+  isOfOtherHost,
+  livenessOf,
+  ownIdentity,
+  type ProcessIdentity,
+} from "../os/process-identity.ts";
+import { socketsAt } from "../os/unix-sockets.ts";
 import type { KillOutcome } from "../os/verified-kill.ts";
 import { makeContact } from "./contact.ts";
 import {
@@ -13,10 +19,14 @@ import {
   type EpochRecord,
   type ServingRecord,
 } from "./epoch-file.ts";
+import { evidenceOf } from "./evidence.ts";
 import { asSuccessor } from "./older-brokers.ts";
+import type { Silence } from "./silence.ts";
 
-/** A broker that has answered nothing for this long, whatever it was asked, may be ended by proof. */
+/** A broker that has answered nothing for this long, and whose process was idle, may be ended by proof. */
 export const END_AFTER_SILENCE_MS = 30_000;
+/** One whose process is at work is ended by its own watchdog long before. */
+const END_AT_WORK_AFTER_MS = 300_000;
 const ANSWER_WITHIN_MS = 2_000;
 
 /**
@@ -34,12 +44,34 @@ export function isProvenGone(record: EpochRecord): boolean {
   }
 }
 
-/** Asks once. No answer proves nothing. */
-export async function answers(record: ServingRecord): Promise<boolean> {
+/**
+ * Asks once. `silent` counts towards the end of the process; `unknown` does not: not being able to ask
+ * proves nothing, and neither does an address where the broker cannot be found any more.
+ */
+export async function askOnce(record: ServingRecord): Promise<"runs" | "silent" | "unknown"> {
   const deadline = Deadline.after(ANSWER_WITHIN_MS);
   const { contact, link } = await makeContact(record, asSuccessor, deadline);
   link?.connection.close();
-  return contact.kind === "hello";
+  const { proves, countsAsSilence } = evidenceOf(contact, isOfOtherHost(record.broker));
+  if (countsAsSilence) {
+    return contact.kind === "refused" && mayListen(record, contact.code) ? "unknown" : "silent";
+  }
+  return proves === "the broker runs" || proves === "a listener runs" ? "runs" : "unknown";
+}
+
+/**
+ * Whether the broker may listen although its address refuses connections: somebody has removed its
+ * socket. Only the kernel knows what a process has bound.
+ */
+function mayListen({ broker, endpoint }: ServingRecord, code: string): boolean {
+  if (process.platform === "win32") return false;
+  const bound = socketsAt(endpoint, broker.pid);
+  return bound === undefined ? code === "ENOENT" : bound.listener !== undefined;
+}
+
+/** Whether a broker has been silent for so long, and its process idle, that it may be ended by proof. */
+export function isHung({ forMs, idleMs }: Silence): boolean {
+  return idleMs >= END_AFTER_SILENCE_MS || forMs >= END_AT_WORK_AFTER_MS;
 }
 
 /** Ends a broker that neither answers nor ends, and its app-server: by proof, or not at all. */

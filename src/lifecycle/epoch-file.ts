@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, rmdirSync } from "node:fs";
 import path from "node:path";
 import * as v from "valibot";
 import {
@@ -17,7 +17,8 @@ import type { Figures } from "../base/figures.ts";
 import { figuresSchema } from "./figures-schema.ts";
 import type { CodexSettings } from "./codex-settings.ts";
 import type { Place } from "./place.ts";
-import { ownIdentity, type ProcessIdentity } from "../os/process-identity.ts";
+import { provesNoRecord, type Unreadable } from "./evidence.ts";
+import { livenessOf, ownIdentity, type ProcessIdentity } from "../os/process-identity.ts";
 
 interface Claim {
   readonly epoch: number;
@@ -26,6 +27,8 @@ interface Claim {
   readonly claimant: ProcessIdentity;
   /** Like all times here: ISO 8601. */
   readonly claimedAt: string;
+  /** Why the broker before was superseded. Absent when there was none, or it had ended in order. */
+  readonly supersedes?: string;
 }
 
 interface Service {
@@ -112,6 +115,7 @@ const claim = {
   token: v.pipe(v.string(), v.minLength(32)),
   claimant: identitySchema,
   claimedAt: v.string(),
+  supersedes: v.exactOptional(v.string()),
 };
 
 const service = {
@@ -155,17 +159,15 @@ const recordSchema = v.variant("state", [
 
 export type EpochReading =
   | { readonly state: "read"; readonly epoch: number; readonly record: EpochRecord }
-  | {
+  | ({
       readonly state: "unreadable";
       readonly epoch: number;
       readonly why: string;
-      /** False when the system did not let us read, which says nothing about what stands there. */
-      readonly damaged: boolean;
-    };
+    } & Unreadable);
 
 const EPOCH_NAME = /^([1-9]\d{0,14})\.json$/;
 /** The longest name that is still an epoch's, and a number without loss. */
-const LAST_EPOCH = 10 ** 15 - 1;
+export const LAST_EPOCH = 10 ** 15 - 1;
 
 export function epochPath(scopeDir: string, epoch: number): string {
   return path.join(scopeDir, `${epoch}.json`);
@@ -197,8 +199,10 @@ export function readEpoch(scopeDir: string, epoch: number): EpochReading | undef
   try {
     text = readFileSync(epochPath(scopeDir, epoch), "utf8");
   } catch (cause) {
-    if (errnoOf(cause) === "ENOENT") return undefined;
-    return { state: "unreadable", epoch, why: messageOf(cause), damaged: false };
+    const code = errnoOf(cause);
+    if (code === "ENOENT") return undefined;
+    const damaged = provesNoRecord(code);
+    return { state: "unreadable", epoch, why: messageOf(cause), damaged, code };
   }
   return decodeEpoch(epoch, text);
 }
@@ -209,6 +213,7 @@ export function decodeEpoch(epoch: number, text: string): EpochReading {
     epoch,
     why,
     damaged: true,
+    code: undefined,
   });
   let json: unknown;
   try {
@@ -237,10 +242,15 @@ export function newestEpoch(scopeDir: string): EpochReading | undefined {
  * Claims the epoch after `newest`. Of all who try, one wins; the winner goes on only if nobody has
  * claimed a higher one meanwhile.
  *
+ * @param supersedes why, unless there was no broker or it had ended in order.
  * @returns the claim, or undefined when somebody else was first.
  * @throws BrokerError `stateDirUnusable` when there is no epoch after it.
  */
-export function claimEpoch(scopeDir: string, newest: number): ClaimedRecord | undefined {
+export function claimEpoch(
+  scopeDir: string,
+  newest: number,
+  supersedes?: string,
+): ClaimedRecord | undefined {
   if (newest >= LAST_EPOCH) throw noneAfter(epochPath(scopeDir, newest));
   const claim: ClaimedRecord = {
     state: "claimed",
@@ -248,6 +258,7 @@ export function claimEpoch(scopeDir: string, newest: number): ClaimedRecord | un
     token: randomBytes(32).toString("hex"),
     claimant: ownIdentity(),
     claimedAt: new Date().toISOString(),
+    ...(supersedes === undefined ? {} : { supersedes }),
   };
   if (!publishNew(epochPath(scopeDir, claim.epoch), encode(claim))) return undefined;
   return listEpochs(scopeDir)[0] === claim.epoch ? claim : undefined;
@@ -257,8 +268,29 @@ export function claimEpoch(scopeDir: string, newest: number): ClaimedRecord | un
 function noneAfter(file: string): BrokerError {
   return new BrokerError("stateDirUnusable", `${file} is of the last epoch there is.`, {
     details: { path: file },
-    hint: `Remove ${file}; no broker of this program has written it.`,
+    hint: "Run `codex-broker doctor --fix`: it moves that file aside, which no broker has put there.",
   });
+}
+
+/**
+ * Moves the file of the last epoch aside, which would otherwise be in the way of every broker. Nothing is
+ * removed: it keeps its content under a name that is no epoch's.
+ *
+ * @returns where it is now, or undefined when a process that it names may live, or it cannot be read.
+ */
+export function moveLastEpochAside(scopeDir: string): string | undefined {
+  const reading = readEpoch(scopeDir, LAST_EPOCH);
+  if (reading === undefined) return undefined;
+  if (reading.state === "unreadable" ? !reading.damaged : mayLive(reading.record)) return undefined;
+  const file = epochPath(scopeDir, LAST_EPOCH);
+  const aside = `${file}.aside-${randomBytes(6).toString("hex")}`;
+  renameSync(file, aside);
+  return aside;
+}
+
+function mayLive(record: EpochRecord): boolean {
+  if (record.state === "ended") return false;
+  return livenessOf(record.state === "serving" ? record.broker : record.claimant) !== "gone";
 }
 
 /** Writes the record over the file of its epoch. Only the process that the file names does this. */

@@ -1,9 +1,8 @@
 import path from "node:path";
-import { monotonicMs } from "../base/deadline.ts";
 import { trace } from "../base/trace.ts";
 import { marksOf } from "../os/file-mark.ts";
 import { livenessOf } from "../os/process-identity.ts";
-import { answers, bury, END_AFTER_SILENCE_MS, endByProof, isProvenGone } from "./departed.ts";
+import { askOnce, bury, endByProof, isHung, isProvenGone } from "./departed.ts";
 import {
   forgetEpoch,
   listEpochs,
@@ -13,6 +12,7 @@ import {
 } from "./epoch-file.ts";
 import { addToFiguresSum } from "./figures-sum.ts";
 import { clearLeftOvers } from "./left-overs.ts";
+import { Silence } from "./silence.ts";
 
 /** Obituaries that are kept for whoever wants to know why brokers ended. */
 const KEPT_EPOCHS = 20;
@@ -27,8 +27,8 @@ const LOOK_EVERY_MS = 5_000;
 export class Retirement {
   readonly #scopeDir: string;
   readonly #epoch: number;
-  /** Since when each predecessor has kept silent. */
-  readonly #silentSince = new Map<number, number>();
+  /** Of the predecessors that do not answer. */
+  readonly #silences = new Map<number, Silence>();
   readonly #endedByUs = new Set<number>();
   /** Have an obituary, and nothing more will come of them. */
   readonly #over = new Set<number>();
@@ -91,8 +91,8 @@ export class Retirement {
     if (record.state === "claimed") return;
     // Nobody can be proven from elsewhere.
     if (livenessOf(record.broker) === "unknown") return;
-    if (await answers(record)) this.#silentSince.delete(record.epoch);
-    else this.#endIfSilentTooLong(record);
+    if ((await askOnce(record)) === "silent") this.#endIfHung(record);
+    else this.#silences.delete(record.epoch);
   }
 
   #reasonOf(record: EpochRecord): string {
@@ -102,15 +102,16 @@ export class Retirement {
       : `process ${record.broker.pid} is gone and left no word`;
   }
 
-  #endIfSilentTooLong(record: ServingRecord): void {
-    const now = monotonicMs();
-    const since = this.#silentSince.get(record.epoch) ?? now;
-    this.#silentSince.set(record.epoch, since);
-    if (now - since < END_AFTER_SILENCE_MS) return;
-    trace("warn", "retire.ending", { epoch: record.epoch, pid: record.broker.pid });
+  #endIfHung(record: ServingRecord): void {
+    const { epoch, broker } = record;
+    const silence = this.#silences.get(epoch) ?? new Silence(broker);
+    this.#silences.set(epoch, silence);
+    silence.observe();
+    if (!isHung(silence)) return;
+    trace("warn", "retire.ending", { epoch, pid: broker.pid });
     const outcome = endByProof(record);
     // The next look proves that it is gone, and buries it.
-    if (outcome === "unproven") this.#silentSince.delete(record.epoch);
-    else this.#endedByUs.add(record.epoch);
+    if (outcome === "unproven") this.#silences.delete(epoch);
+    else this.#endedByUs.add(epoch);
   }
 }

@@ -12,10 +12,15 @@ export interface ProcStat {
   readonly session: number;
   /** Clock ticks since boot, kept as text: it is only ever compared, and may exceed 2^53. */
   readonly startTicks: string;
+  /** Clock ticks of processor time, of all its threads, in user and in kernel mode. */
+  readonly cpuTicks: string;
 }
 
 /** Field 22 of the manual page, counted from the one behind the name (field 3). */
 const START_TICKS = 22 - 3;
+/** Fields 14 and 15. */
+const USER_TICKS = 14 - 3;
+const KERNEL_TICKS = 15 - 3;
 
 const INTEGER = /^-?\d+$/;
 
@@ -37,7 +42,8 @@ export function parseStat(text: string): ProcStat | undefined {
   if (state === undefined || state.length !== 1) return undefined;
   // A field is known to be whole only when another one follows it.
   if (fields.length <= START_TICKS + 1 || startTicks === undefined) return undefined;
-  const numbers = [pid, ppid, pgid, session, startTicks];
+  const [userTicks, kernelTicks] = [fields[USER_TICKS], fields[KERNEL_TICKS]];
+  const numbers = [pid, ppid, pgid, session, startTicks, userTicks, kernelTicks];
   if (!numbers.every((field) => field !== undefined && INTEGER.test(field))) return undefined;
   return {
     pid: Number(pid),
@@ -47,6 +53,7 @@ export function parseStat(text: string): ProcStat | undefined {
     pgid: Number(pgid),
     session: Number(session),
     startTicks,
+    cpuTicks: [userTicks, kernelTicks].join("+"),
   };
 }
 

@@ -46,6 +46,12 @@ export function identityIn({ pid, startTime, uniqueId }: ProcessEntry): ProcessI
   return { pid, startTime, ...here(), ...(uniqueId === undefined ? {} : { uniqueId }) };
 }
 
+/** Whether it names a process of another machine. The boot is that of one kernel, whatever its host is called. */
+export function isOfOtherHost({ hostId, bootId }: ProcessIdentity): boolean {
+  const place = here();
+  return hostId !== place.hostId && (bootId === null || bootId !== place.bootId);
+}
+
 /** Whether the very process that this identity names still runs. A zombie counts as gone. */
 export function livenessOf(identity: ProcessIdentity): Liveness {
   return livenessIn(identity, () => thisKernel().read(identity.pid));

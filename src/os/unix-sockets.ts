@@ -12,11 +12,15 @@ export interface BoundSockets {
 /** Set in the flags of a socket that accepts connections. */
 const ACCEPTS = 0x10000;
 
-/** Undefined where the system does not tell. */
-export function socketsAt(address: string): BoundSockets | undefined {
+/**
+ * Undefined where the system does not tell.
+ *
+ * @param pid of a process whose network namespace is meant. Default: that of this process.
+ */
+export function socketsAt(address: string, pid?: number): BoundSockets | undefined {
   let table: string;
   try {
-    table = readFileSync("/proc/net/unix", "utf8");
+    table = readFileSync(`/proc/${pid ?? "self"}/net/unix`, "utf8");
   } catch {
     return undefined;
   }

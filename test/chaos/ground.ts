@@ -56,7 +56,16 @@ export class Ground implements AsyncDisposable {
       await cp(parts, join(dir.path, "fake-app-server"), { recursive: true });
     }
     const config = { approvalPolicy: "on-request", sandboxMode: "workspace-write" } as const;
-    return new Ground(await makeWorld({ codex, config }), codex, dir);
+    return new Ground(
+      await makeWorld({
+        codex,
+        config,
+        // Replacing brokers, faster than anybody would, is what this is for.
+        env: { CODEX_BROKER_MAX_REPLACEMENTS: "0" },
+      }),
+      codex,
+      dir,
+    );
   }
 
   /** The newest broker, if it lives. */

@@ -5,6 +5,7 @@ import { FINDING_CODES, severityOf, type FindingCode } from "../../src/doctor/fi
 import type { PluginBrokerSeen } from "../../src/doctor/plugin/plugin-broker.ts";
 import { BrokerError } from "../../src/base/errors.ts";
 import { ownIdentity } from "../../src/os/process-identity.ts";
+import { LAST_EPOCH } from "../../src/lifecycle/epoch-file.ts";
 import { claimedRecord, endedRecord, servingRecord } from "../lifecycle/records.ts";
 import { hello, NOW, read, seen, serving, status, type Change } from "./seen.ts";
 
@@ -30,7 +31,11 @@ function pluginBroker(change: Partial<PluginBrokerSeen> = {}): PluginBrokerSeen 
 
 const failed = (n: number): string => new Date(NOW - n * 1000).toISOString();
 const gone = { broker: "gone", appServer: "gone" } as const;
-const silent = { kind: "silent", forMs: 3000 } as const;
+const silent = { kind: "silent" } as const;
+const full = {
+  kind: "rejected",
+  error: new BrokerError("tooManySessions", "It is full.").toJSON(),
+} as const;
 const refused = { kind: "refused", code: "ECONNREFUSED" } as const;
 const codex = { found: true, path: "/bin/codex", version: "0.169.0", noSandbox: null } as const;
 const unresolved = (kind: ConstructorParameters<typeof BrokerError>[0]) =>
@@ -51,11 +56,21 @@ const CASES: Readonly<Record<FindingCode, Change>> = {
   otherFormat: { ground: { otherFormats: ["/state/v2"] } },
   socketPathTooLong: { ground: { place: { preferred: "/long", used: undefined } } },
   socketFallback: { ground: { place: { preferred: "/long", used: "/tmp/codex-broker-1" } } },
-  leftOverSocket: { ground: { sockets: [{ path: "/s", ageMs: 61_000, refused: true }] } },
+  leftOverSocket: { ground: { sockets: [{ path: "/s", ageMs: 61_000, unused: true }] } },
   danglingCurrent: { ground: { links: [{ path: "/c", target: "/s", dangling: true }] } },
   unfinishedFile: { ground: { unfinished: [{ path: "/x.tmp", ageMs: 61_000 }] } },
   epochUnreadable: {
-    epochs: [{ reading: { state: "unreadable", epoch: 3, why: "it is not JSON", damaged: true } }],
+    epochs: [
+      {
+        reading: {
+          state: "unreadable",
+          epoch: 3,
+          why: "it is not JSON",
+          damaged: true,
+          code: undefined,
+        },
+      },
+    ],
   },
   staleEpoch: { epochs: [serving(gone)] },
   orphanedAppServer: {
@@ -78,6 +93,11 @@ const CASES: Readonly<Record<FindingCode, Change>> = {
   strangerAnswers: { epochs: [serving({ contact: { kind: "stranger", why: "it is another" } })] },
   endsWithHost: { epochs: [serving({ status: status(null, { endsWithHost: true }) })] },
   otherProtocol: { epochs: [serving({ contact: hello({ protocol: 2 }) })] },
+  lastEpoch: {
+    epochs: [read(endedRecord({ epoch: LAST_EPOCH }))],
+  },
+  fullBroker: { epochs: [serving({ contact: full })] },
+  unaskedBroker: { epochs: [serving({ contact: { kind: "unable", code: "EMFILE" } })] },
   crashLoop: {
     epochs: [1, 2, 3, 4, 5].map((n) =>
       read(endedRecord({ epoch: 6 - n, abnormal: true, at: failed(n), reason: `reason ${n}.` })),
@@ -136,6 +156,7 @@ const MENDED: Readonly<Partial<Record<FindingCode, string>>> = {
   leftOverSocket: "removeSocket",
   danglingCurrent: "removeLink",
   unfinishedFile: "removeUnfinished",
+  lastEpoch: "moveLastEpochAside",
   staleEpoch: "bury",
   orphanedAppServer: "endOrphan",
   silentBroker: "endSilent",
@@ -201,7 +222,7 @@ describe("what is not wrong", () => {
 
   test("what is young may still be in the making", () => {
     const ground = {
-      sockets: [{ path: "/s", ageMs: 59_000, refused: true }],
+      sockets: [{ path: "/s", ageMs: 59_000, unused: true }],
       unfinished: [{ path: "/x.tmp", ageMs: 59_000 }],
     };
     expect(diagnose(seen({ ground }))).toEqual([]);

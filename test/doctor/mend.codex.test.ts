@@ -22,6 +22,7 @@ import type { Mended } from "../../src/doctor/remedy.ts";
 import { observe } from "../../src/doctor/observe.ts";
 import {
   epochPath,
+  LAST_EPOCH,
   publishEpoch,
   readEpoch,
   type EndedRecord,
@@ -210,6 +211,33 @@ describe("strangers", () => {
     expect(codes(found)).toEqual(["stateDirUnsafe"]);
     expect(found[0]?.details).toMatchObject({ path: planted.scopeDir, mode: "777" });
     expect(planted.alive()).toBe(true);
+  });
+});
+
+describe("the file of the last epoch there is", () => {
+  test("keeps every client from a broker until --fix moves it aside (F156)", async () => {
+    await using world = await makeWorld();
+    const client = await world.connect();
+    client.close();
+    const scopeDir = scopeDirOf(world);
+    const last = epochPath(scopeDir, LAST_EPOCH);
+    writeFileSync(last, "not a record", { mode: 0o600 });
+    await expect(world.connect()).rejects.toMatchObject({
+      kind: "stateDirUnusable",
+      hint: expect.stringContaining("doctor --fix") as string,
+    });
+    const found = await examine(world);
+    expect(codes(found)).toContain("lastEpoch");
+    for (const { next } of found) expect(next).not.toContain("passes over it");
+    const mended = await mend(found.filter(({ code }) => code === "lastEpoch"));
+    expect(mended[0]).toMatchObject({ done: true, did: expect.stringContaining(last) as string });
+    expect(existsSync(last)).toBe(false);
+    const aside = readdirSync(scopeDir).find((name) => name.includes(".aside-"));
+    expect(readFileSync(join(scopeDir, aside ?? ""), "utf8")).toBe("not a record");
+    const next = await world.connect();
+    expect(next.epoch).toBe(2);
+    next.close();
+    expect(codes(await examine(world))).not.toContain("lastEpoch");
   });
 });
 

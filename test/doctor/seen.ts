@@ -5,7 +5,7 @@ import type {
   ServingSeen,
   SurroundingsSeen,
 } from "../../src/doctor/observations.ts";
-import type { Contact } from "../../src/lifecycle/assess.ts";
+import type { Contact } from "../../src/lifecycle/evidence.ts";
 import type { EpochRecord, ServingRecord } from "../../src/lifecycle/epoch-file.ts";
 import type { BrokerHello, BrokerStatus } from "../../src/wire/broker-protocol.ts";
 import { servingRecord } from "../lifecycle/records.ts";

@@ -1,15 +1,14 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { BrokerError } from "../../src/base/errors.ts";
+import { BrokerError, type BrokerErrorJson, type ErrorKind } from "../../src/base/errors.ts";
 import {
   assess,
   isNewer,
-  type Contact,
-  type NextStep,
   type Observation,
   type Policy,
   type VerdictName,
 } from "../../src/lifecycle/assess.ts";
+import type { Contact, NextStep } from "../../src/lifecycle/evidence.ts";
 import type { Liveness } from "../../src/os/process-identity.ts";
 import {
   BROKER_PROTOCOL,
@@ -21,6 +20,7 @@ import { claimedRecord, endedRecord, servingRecord } from "./records.ts";
 const POLICY: Policy = {
   claimLimitMs: 15_000,
   unresponsiveAfterMs: 8_000,
+  slowestAnswerMs: 40_000,
   maxAgeMs: 3_600_000,
   brokerVersion: "1.2.3",
 };
@@ -54,6 +54,9 @@ function serving(change: Partial<Serving> = {}): Serving {
     record: servingRecord(),
     broker: "unknown",
     contact: hello(),
+    forMs: 0,
+    idleMs: 0,
+    otherHost: false,
     ageMs: 0,
     ours: false,
     changed: undefined,
@@ -70,7 +73,22 @@ const helloWhere =
   (more: (said: BrokerHello, seen: Serving, policy: Policy) => boolean) =>
   (seen: Observation, policy: Policy): boolean =>
     isServing(seen) && seen.contact.kind === "hello" && more(seen.contact.hello, seen, policy);
-const silentMs = (seen: Serving): number => (seen.contact as { forMs: number }).forMs;
+/** Whether a contact that proves nothing yet has been met for too long. */
+const isTooLong = (seen: Serving): boolean =>
+  seen.contact.kind === "silent"
+    ? seen.idleMs >= 8_000 || seen.forMs >= 40_000
+    : seen.forMs >= 8_000;
+const isGone = ({ broker }: Serving): boolean => broker === "gone";
+const isElsewhere = ({ otherHost }: Serving): boolean => otherHost;
+const rejectedWith = (kinds: readonly ErrorKind[], more: (seen: Serving) => boolean = () => true) =>
+  contactIs(
+    "rejected",
+    (seen) => kinds.includes((seen.contact as { error: BrokerErrorJson }).error.kind) && more(seen),
+  );
+const isUnread =
+  (more: (seen: Extract<Observation, { state: "unreadable" }>) => boolean) =>
+  (seen: Observation): boolean =>
+    seen.state === "unreadable" && more(seen);
 const isClaimedWhere =
   (more: (seen: Extract<Observation, { state: "claimed" }>) => boolean) =>
   (seen: Observation): boolean =>
@@ -88,10 +106,28 @@ const TABLE: readonly Row[] = [
   { row: "none", fits: ({ state }) => state === "none", verdict: "absent", step: "supersede" },
   { row: "ended", fits: ({ state }) => state === "ended", verdict: "dead", step: "supersede" },
   {
-    row: "unreadable",
-    fits: ({ state }) => state === "unreadable",
+    row: "unreadable: what stands there is no record",
+    fits: isUnread(({ damaged }) => damaged),
     verdict: "dead",
     step: "supersede",
+  },
+  {
+    row: "unreadable: not permitted",
+    fits: isUnread(({ code }) => code === "EACCES"),
+    verdict: "unknown",
+    step: "fail",
+  },
+  {
+    row: "unreadable: the system failed, for now",
+    fits: isUnread(({ forMs }) => forMs < 8_000),
+    verdict: "unknown",
+    step: "ask",
+  },
+  {
+    row: "unreadable: the system fails for too long",
+    fits: isUnread(() => true),
+    verdict: "unknown",
+    step: "fail",
   },
   {
     row: "claimed: claimant gone (or of another boot)",
@@ -113,8 +149,57 @@ const TABLE: readonly Row[] = [
   },
   { row: "not permitted", fits: contactIs("denied"), verdict: "denied", step: "fail" },
   {
+    row: "it answers that it is full",
+    fits: rejectedWith(["tooManySessions"]),
+    verdict: "rejected",
+    step: "fail",
+  },
+  {
+    row: "its process is proven gone",
+    fits: (seen) =>
+      isServing(seen) && isGone(seen) && !isElsewhere(seen) && seen.contact.kind !== "hello",
+    verdict: "dead",
+    step: "supersede",
+  },
+  {
+    row: "it answers that it ends",
+    fits: rejectedWith(["appServerExited"], (seen) => !isTooLong(seen)),
+    verdict: "rejected",
+    step: "ask",
+  },
+  {
+    row: "it has answered that it ends for too long",
+    fits: rejectedWith(["appServerExited"]),
+    verdict: "rejected",
+    step: "supersede",
+  },
+  {
+    row: "this process cannot connect, for now",
+    fits: contactIs("unable", (seen) => !isTooLong(seen)),
+    verdict: "unknown",
+    step: "ask",
+  },
+  {
+    row: "this process cannot connect",
+    fits: contactIs("unable"),
+    verdict: "unknown",
+    step: "fail",
+  },
+  {
+    row: "a record of another host, and no answer",
+    fits: (seen) => isServing(seen) && isElsewhere(seen) && seen.contact.kind !== "hello",
+    verdict: "foreign",
+    step: "fail",
+  },
+  {
     row: "refused, no such socket",
     fits: contactIs("refused"),
+    verdict: "dead",
+    step: "supersede",
+  },
+  {
+    row: "no address for a socket",
+    fits: contactIs("misplaced"),
     verdict: "dead",
     step: "supersede",
   },
@@ -125,14 +210,20 @@ const TABLE: readonly Row[] = [
     step: "supersede",
   },
   {
-    row: "no answer, and its process is proven gone",
-    fits: contactIs("silent", ({ broker }) => broker === "gone"),
-    verdict: "dead",
+    row: "closed without an answer, for now",
+    fits: contactIs("closed", (seen) => !isTooLong(seen)),
+    verdict: "unresponsive",
+    step: "ask",
+  },
+  {
+    row: "closed without an answer for too long",
+    fits: contactIs("closed"),
+    verdict: "unresponsive",
     step: "supersede",
   },
   {
-    row: "no answer yet",
-    fits: contactIs("silent", (seen) => silentMs(seen) < 8_000),
+    row: "no answer yet, or its process is at work",
+    fits: contactIs("silent", (seen) => !isTooLong(seen)),
     verdict: "unresponsive",
     step: "ask",
   },
@@ -208,7 +299,13 @@ const startFailure = new BrokerError("appServerStartFailed", "It would not start
 /** Every combination of everything that counts, at and around every limit. */
 function* everyObservation(): Generator<Observation> {
   yield { state: "none" };
-  yield { state: "unreadable", epoch: 7, why: "it is empty" };
+  const unreadable = { state: "unreadable", epoch: 7 } as const;
+  for (const forMs of [0, 7_999, 8_000]) {
+    yield { ...unreadable, why: "it is empty", damaged: true, code: undefined, forMs };
+    for (const code of ["EIO", "ESTALE", "EACCES", "EMFILE"]) {
+      yield { ...unreadable, why: `${code}: open it.`, damaged: false, code, forMs };
+    }
+  }
   yield { state: "ended", record: endedRecord() };
   yield { state: "ended", record: endedRecord({ error: startFailure, reason: "It broke." }) };
   for (const claimant of LIVENESS) {
@@ -217,14 +314,14 @@ function* everyObservation(): Generator<Observation> {
     }
   }
   for (const broker of LIVENESS) {
-    for (const contact of everyContact()) {
+    for (const { contact, ...times } of everyContact()) {
       for (const changed of [undefined, "config.toml has changed."]) {
         for (const version of ["1.2.2", "1.2.3", "1.2.4"]) {
           const versions = { ...servingRecord().versions, broker: version };
           const record = servingRecord({ versions });
           for (const ageMs of [0, 3_600_000, 3_600_001, Number.NaN]) {
             for (const ours of [false, true]) {
-              yield serving({ broker, contact, changed, record, ageMs, ours });
+              yield serving({ broker, contact, ...times, changed, record, ageMs, ours });
             }
           }
         }
@@ -233,15 +330,31 @@ function* everyObservation(): Generator<Observation> {
   }
 }
 
-function* everyContact(): Generator<Contact> {
-  yield { kind: "refused", code: "ECONNREFUSED" };
-  yield { kind: "denied", code: "EPERM" };
-  yield { kind: "stranger", why: "It is another instance." };
-  for (const forMs of [0, 7_999, 8_000, 8_001]) yield { kind: "silent", forMs };
+type Met = Pick<Serving, "contact" | "forMs" | "idleMs" | "otherHost">;
+
+function* everyContact(): Generator<Met> {
+  const contacts: readonly Contact[] = [
+    ...(["refused", "misplaced", "denied", "closed", "unable"] as const).map((kind) => ({
+      kind,
+      code: "ECODE",
+    })),
+    { kind: "stranger", why: "It is another instance." },
+    { kind: "silent" },
+    { kind: "rejected", error: new BrokerError("tooManySessions", "It is full.").toJSON() },
+    { kind: "rejected", error: new BrokerError("appServerExited", "It has ended.").toJSON() },
+  ];
+  for (const contact of contacts) {
+    for (const forMs of [0, 7_999, 8_000, 39_999, 40_000]) {
+      for (const idleMs of new Set([0, 7_999, 8_000].filter((idle) => idle <= forMs))) {
+        for (const otherHost of [false, true]) yield { contact, forMs, idleMs, otherHost };
+      }
+    }
+  }
   for (const state of STATES) {
     for (const protocol of [BROKER_PROTOCOL - 1, BROKER_PROTOCOL, BROKER_PROTOCOL + 1]) {
       for (const unansweredMs of [0, 1, 7_999, 8_000]) {
-        yield hello({ state, protocol, unansweredMs });
+        const contact = hello({ state, protocol, unansweredMs });
+        yield { contact, forMs: 0, idleMs: 0, otherHost: state === "serving" };
       }
     }
   }
@@ -292,15 +405,50 @@ describe("whatever is seen", () => {
   test("F83: a connection that is not permitted starts nothing", () => {
     const denied = everything.filter(({ seen }) => contactIs("denied")(seen));
     expect(new Set(denied.map(({ step }) => step))).toEqual(new Set(["fail"]));
-    expect(denied[0]?.reason).toContain("/state/run/key.7.fedcba.sock (EPERM)");
+    expect(denied[0]?.reason).toContain("/state/run/key.7.fedcba.sock (ECODE)");
   });
 
   test("F03: silence below the limit leads to another question, unless the process is proven gone", () => {
     const silent = everything.filter(({ seen }) =>
-      contactIs("silent", (each) => silentMs(each) < 8_000 && each.broker !== "gone")(seen),
+      contactIs(
+        "silent",
+        (each) => each.forMs < 8_000 && !isGone(each) && !isElsewhere(each),
+      )(seen),
     );
     expect(silent.length).toBeGreaterThan(0);
     expect(new Set(silent.map(({ step }) => step))).toEqual(new Set(["ask"]));
+  });
+
+  test("a broker whose process is at work is slow, and is asked again for 40 s (F124)", () => {
+    const slow = everything.filter(({ seen }) =>
+      contactIs("silent", ({ broker, forMs, idleMs, otherHost }) => {
+        return broker === "alive" && !otherHost && idleMs < 8_000 && forMs < 40_000;
+      })(seen),
+    );
+    expect(slow.some(({ seen }) => (seen as Serving).forMs > 30_000)).toBe(true);
+    expect(new Set(slow.map(({ step }) => step))).toEqual(new Set(["ask"]));
+  });
+
+  test("a broker that rejects a client because it is full is not superseded, and the client gets that error (F118)", () => {
+    const full = everything.filter(({ seen }) => rejectedWith(["tooManySessions"])(seen));
+    expect(new Set(full.map(({ step }) => step))).toEqual(new Set(["fail"]));
+    expect(new Set(full.map(({ error }) => error?.kind))).toEqual(new Set(["tooManySessions"]));
+  });
+
+  test("what proves nothing supersedes nothing: an error of this process, a record of another host, a file that cannot be read (F126 F133)", () => {
+    const unproven = everything.filter(
+      ({ seen }) =>
+        contactIs("unable", (each) => !isGone(each))(seen) ||
+        (isServing(seen) &&
+          isElsewhere(seen) &&
+          !["hello", "rejected"].includes(seen.contact.kind)) ||
+        isUnread(({ damaged }) => !damaged)(seen),
+    );
+    expect(unproven.length).toBeGreaterThan(100);
+    expect(unproven.filter(({ step }) => step === "supersede")).toEqual([]);
+    // Every one of them ends with an error that a caller can act upon.
+    const failed = unproven.filter(({ step, verdict }) => step === "fail" && verdict !== "denied");
+    expect(failed.every(({ error }) => error !== undefined && error.hint !== "")).toBe(true);
   });
 
   test("a broker that was started for this very call is not replaced for age or drift", () => {
@@ -313,9 +461,13 @@ describe("whatever is seen", () => {
   });
 
   test("F53: the failure that an obituary holds is handed on, and only that", () => {
-    const withError = everything.filter(({ error }) => error !== undefined);
+    const withError = everything.filter(
+      ({ seen, error }) => error !== undefined && seen.state === "ended",
+    );
     expect(new Set(withError.map(({ error }) => error))).toEqual(new Set([startFailure]));
-    for (const { seen } of withError) expect(seen.state).toBe("ended");
+    for (const { step, error } of everything) {
+      if (error !== undefined && step !== "fail") expect(["supersede", "ask"]).toContain(step);
+    }
   });
 });
 

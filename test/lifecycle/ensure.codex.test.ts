@@ -8,7 +8,6 @@ import { eventually } from "../support/eventually.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { runNode } from "../support/node-process.ts";
 import { livingBrokers } from "../support/stop-brokers.ts";
-import { startStranger } from "../support/stranger.ts";
 import { ON_WINDOWS } from "../support/wine.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
@@ -120,46 +119,6 @@ describe("an epoch file that is not what it should be", () => {
       expect(again.instance).toBe(client.instance);
     },
   );
-
-  test("F91 F95: a record of another host is superseded and nobody is signalled", async () => {
-    await using world = await makeWorld();
-    const stranger = await startStranger();
-    try {
-      const scopeDir = scopeDirOf(world);
-      mkdirSync(scopeDir, { recursive: true, mode: 0o700 });
-      const elsewhere = {
-        pid: stranger.pid,
-        startTime: "1",
-        hostId: "elsewhere",
-        bootId: null,
-        pidNamespace: null,
-      };
-      const record = {
-        state: "serving",
-        epoch: 1,
-        token: "0".repeat(64),
-        claimant: elsewhere,
-        claimedAt: "2020-01-01T00:00:00Z",
-        instance: "i".repeat(32),
-        broker: elsewhere,
-        endpoint: join(world.stateDir, "run", "nobody.1.iiiiii.sock"),
-        current: null,
-        startedAt: "2020-01-01T00:00:00Z",
-        workspace: world.workspace,
-        codex: "/nowhere/codex",
-        fingerprint: "0-0",
-        codexHome: world.home.path,
-        settings: { config: "", login: "" },
-        versions: { broker: "0.0.1", build: "x", node: "20.0.0" },
-      };
-      writeFileSync(epochPath(scopeDir, 1), JSON.stringify(record));
-      await using client = await world.connect();
-      expect(client.epoch).toBe(2);
-      expect(stranger.alive()).toBe(true);
-    } finally {
-      await stranger.end();
-    }
-  });
 });
 
 describe("a broker whose ground goes away", () => {

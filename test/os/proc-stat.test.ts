@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { parseStat, readStat } from "../../src/os/proc-stat.ts";
 
-const REST = "S 10 11 12 34816 11 4194304 108 0 0 0 0 0 0 0 20 0 1 0 987654321 2576384 256";
+const REST = "S 10 11 12 34816 11 4194304 108 0 0 0 7 9 0 0 20 0 1 0 987654321 2576384 256";
 
 test("F16: a name with parentheses, blanks and line ends cannot shift the fields", () => {
   for (const comm of ["cat", "a b", "x) S 1 2 3", "((", ")", "a\nb", ""]) {
@@ -13,6 +13,7 @@ test("F16: a name with parentheses, blanks and line ends cannot shift the fields
       pgid: 11,
       session: 12,
       startTicks: "987654321",
+      cpuTicks: "7+9",
     });
   }
 });

@@ -1,6 +1,6 @@
 import { BrokerError, EXIT, type ExitCode } from "../../base/errors.ts";
 import { Deadline, pause } from "../../base/deadline.ts";
-import { ensureBroker, type Ensured } from "../../lifecycle/ensure.ts";
+import { ensureBroker, servingEpoch, type Ensured } from "../../lifecycle/ensure.ts";
 import { readEpoch } from "../../lifecycle/epoch-file.ts";
 import { resolveScope, type Scope } from "../../lifecycle/scope.ts";
 import type { Connection } from "../../wire/connection.ts";
@@ -62,7 +62,7 @@ async function start(
     scope,
     introduction: introductionOf("serve"),
     limits,
-    replace,
+    ...(replace ? { newerThan: servingEpoch(scope) } : {}),
     deadline: Deadline.after(startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS),
   });
   if (ensured.started) return ensured;

@@ -2,7 +2,7 @@ import { EXIT, type ExitCode } from "../../base/errors.ts";
 import { resolveScope, type Scope } from "../../lifecycle/scope.ts";
 import { olderBrokers } from "../../lifecycle/older-brokers.ts";
 import { stateDirectory } from "../../lifecycle/state-directory.ts";
-import type { Seen } from "../../lifecycle/ensure.ts";
+import type { Seen } from "../../lifecycle/look.ts";
 import { askRecorded, askStatus, lookForBroker, windingDown } from "../workspace/ask.ts";
 import { statusLines, type OlderBroker, type ViewOptions } from "../workspace/status-view.ts";
 import { wantedScope } from "../workspace/wanted.ts";

@@ -126,6 +126,18 @@ const LOOKS: Readonly<Record<FarewellState, Look>> = {
     note: "a sandbox does not let us ask",
     next: "codex-broker doctor",
   },
+  rejected: {
+    symbol: symbols.failed,
+    paint: "red",
+    note: "has as many sessions as it may have",
+    next: "codex-broker status",
+  },
+  unasked: {
+    symbol: symbols.failed,
+    paint: "red",
+    note: "could not be asked: this process cannot connect",
+    next: "codex-broker stop",
+  },
   elsewhere: {
     symbol: "○",
     paint: "dim",
@@ -161,6 +173,18 @@ function failureOf(
         "requestTimedOut",
         `The broker of epoch ${epoch} (process ${broker.pid}) does not answer, so it cannot be asked to end.`,
         { details, hint: "Run `codex-broker doctor --fix`: it ends what is proven to hang." },
+      );
+    case "rejected":
+      return new BrokerError(
+        "tooManySessions",
+        `The broker of epoch ${epoch} (process ${broker.pid}) has as many sessions as it may have, so it cannot be asked to end.`,
+        { details },
+      );
+    case "unasked":
+      return new BrokerError(
+        "brokerUnavailable",
+        `The broker of epoch ${epoch} (process ${broker.pid}) could not be asked to end: this process cannot connect.`,
+        { details, hint: "Close files, or raise the limits of this process (`ulimit -n`)." },
       );
     default: {
       const why = turns > 0 ? ": it lets its turns finish" : "";

@@ -1,6 +1,8 @@
 import { lstatSync, readlinkSync } from "node:fs";
 import path from "node:path";
 import { reach } from "../../doctor/observe/reach.ts";
+import { provesUnused } from "../../lifecycle/evidence.ts";
+import { ownerOfSocket } from "../../lifecycle/socket-owner.ts";
 import { CURRENT_NAME, SOCKET_NAME, socketDirectories } from "../../os/endpoint.ts";
 import { isPrivate } from "../../os/private-directory.ts";
 import { namesIn, type Clearance } from "./clearance.ts";
@@ -20,7 +22,7 @@ export async function clearSockets(
     for (const name of namesIn(directory)) {
       const shortKey = shortKeyIn(name);
       if (shortKey === undefined || !(isInside || shortKeys.has(shortKey))) continue;
-      await clearOne(path.join(directory, name), clearance);
+      await clearOne(stateDir, path.join(directory, name), clearance);
     }
     if (isInside || namesIn(directory).length === 0) clearance.directory(directory);
   }
@@ -34,14 +36,18 @@ function shortKeyIn(name: string): string | undefined {
     .find((key) => key !== undefined);
 }
 
-async function clearOne(file: string, clearance: Clearance): Promise<void> {
+async function clearOne(stateDir: string, file: string, clearance: Clearance): Promise<void> {
   const stats = lstatSync(file, { throwIfNoEntry: false });
   if (stats === undefined) return;
   if (!stats.isSocket() && !stats.isSymbolicLink()) {
     clearance.keep(file, "it has the name of a socket of ours and is none");
     return;
   }
+  // A link that was never finished has a name of its own, which no record has.
+  if (!UNFINISHED_LINK.test(path.basename(file)) && ownerOfSocket(stateDir, file) === "in use") {
+    return clearance.keep(file, "the broker whose record leads there is not proven to be gone");
+  }
   const reached = await reach(stats.isSocket() ? file : readlinkSync(file));
-  if (reached === "refused") clearance.file(file);
-  else clearance.keep(file, "somebody may listen there");
+  if (provesUnused(reached)) clearance.file(file);
+  else clearance.keep(file, `it is not proven that no process listens there (${reached})`);
 }

@@ -1,8 +1,9 @@
 import { BrokerError } from "../../base/errors.ts";
 import { Deadline } from "../../base/deadline.ts";
-import { findBroker, type Seen } from "../../lifecycle/ensure.ts";
+import { findBroker } from "../../lifecycle/ensure.ts";
 import type { ServingRecord } from "../../lifecycle/epoch-file.ts";
 import { makeContact, type Introduction, type Link } from "../../lifecycle/contact.ts";
+import type { Seen } from "../../lifecycle/look.ts";
 import type { Scope } from "../../lifecycle/scope.ts";
 import { livenessOf } from "../../os/process-identity.ts";
 import type { BrokerStatus } from "../../wire/broker-protocol.ts";
@@ -31,11 +32,15 @@ export interface Found {
 /**
  * Looks for the scope's broker without starting one.
  *
- * @throws BrokerError `sandboxDenied` or `protocolMismatch`: then nothing can be said about it.
+ * @throws BrokerError `sandboxDenied`, `protocolMismatch`, what the broker rejects this client with, or why
+ *   it could not be asked: then nothing can be said about it.
  */
 export async function lookForBroker(scope: Scope, command: string): Promise<Found> {
   const seen = await findBroker(scope, introductionOf(command));
   const { verdict, link } = seen;
+  if (verdict.error !== undefined && verdict.step === "fail") {
+    throw BrokerError.fromJSON(verdict.error);
+  }
   if (verdict.verdict === "denied" || verdict.verdict === "incompatible") {
     link?.connection.close();
     const kind = verdict.verdict === "denied" ? "sandboxDenied" : "protocolMismatch";

@@ -1,6 +1,7 @@
 import { Deadline, monotonicMs, pause } from "../../base/deadline.ts";
 import { censusOf, type ScopeCensus } from "../../lifecycle/census.ts";
 import { makeContact } from "../../lifecycle/contact.ts";
+import type { ContactKind } from "../../lifecycle/evidence.ts";
 import { newestEpoch, readEpoch, type ServingRecord } from "../../lifecycle/epoch-file.ts";
 import { CLAIM_LIMIT_MS } from "../../lifecycle/start-protocol.ts";
 import { livenessOf } from "../../os/process-identity.ts";
@@ -22,9 +23,18 @@ export interface Farewell {
 /**
  * `stopped`: its process is gone · `draining`: it has agreed and not ended yet · `silent`: it is there
  * and does not answer · `denied`: the system does not let us ask · `elsewhere`: it is of another host
- * or container, nobody can be asked and nothing be proven from here.
+ * or container, nobody can be asked and nothing be proven from here · `rejected`: it answers and does not
+ * take this client, as when it has as many sessions as it may have · `unasked`: this process could not
+ * connect, for want of descriptors say.
  */
-export type FarewellState = "stopped" | "draining" | "silent" | "denied" | "elsewhere";
+export type FarewellState =
+  | "stopped"
+  | "draining"
+  | "silent"
+  | "denied"
+  | "elsewhere"
+  | "rejected"
+  | "unasked";
 
 export interface Parted {
   readonly scope: string;
@@ -86,14 +96,24 @@ async function part(
   return { scope, record, state, turns, tookMs: Math.round(monotonicMs() - began) };
 }
 
-type Asked = number | "refused" | "silent" | "denied";
+type Asked = number | "refused" | "silent" | "denied" | "rejected" | "unasked";
+
+const ASKED: Readonly<Record<Exclude<ContactKind, "hello">, Exclude<Asked, number>>> = {
+  refused: "refused",
+  misplaced: "refused",
+  stranger: "refused",
+  // Something listens, so it has not ended.
+  closed: "silent",
+  silent: "silent",
+  denied: "denied",
+  rejected: "rejected",
+  unable: "unasked",
+};
 
 /** @returns how many turns run in it, or why that cannot be told. */
 async function ask(record: ServingRecord, force: boolean, deadline: Deadline): Promise<Asked> {
   const { contact, link } = await makeContact(record, introductionOf("stop"), deadline);
-  if (link === undefined) {
-    return contact.kind === "silent" || contact.kind === "denied" ? contact.kind : "refused";
-  }
+  if (link === undefined) return contact.kind === "hello" ? "refused" : ASKED[contact.kind];
   try {
     const answer = await link.connection.request("broker/stop", { force }, { deadline });
     return (answer as BrokerRequests["broker/stop"]["result"]).turns;

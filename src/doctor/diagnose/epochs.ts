@@ -1,9 +1,11 @@
-import type { Contact } from "../../lifecycle/assess.ts";
+import type { Contact } from "../../lifecycle/evidence.ts";
 import { crashLoopIn } from "../../lifecycle/crash-loop.ts";
 import {
   epochPath,
+  LAST_EPOCH,
   type ClaimedRecord,
   type EndedRecord,
+  type EpochReading,
   type ServingRecord,
 } from "../../lifecycle/epoch-file.ts";
 import { BROKER_PROTOCOL } from "../../wire/broker-protocol.ts";
@@ -19,8 +21,9 @@ export function* diagnoseEpochs(scope: ScopeSeen, { now }: Observations): Genera
   yield* diagnoseCrashLoop(scope, now);
   for (const [place, seen] of scope.epochs.entries()) {
     const { reading } = seen;
+    if (reading.epoch === LAST_EPOCH) yield lastEpoch(scope);
     if (reading.state === "unreadable") {
-      yield unreadable(scope, reading.epoch, reading.why, place === 0);
+      yield unreadable(scope, reading, place === 0);
       continue;
     }
     const { record } = reading;
@@ -32,10 +35,29 @@ export function* diagnoseEpochs(scope: ScopeSeen, { now }: Observations): Genera
   }
 }
 
-function unreadable(scope: ScopeSeen, epoch: number, why: string, newest: boolean): Finding {
+function lastEpoch(scope: ScopeSeen): Finding {
+  const file = epochPath(scope.directory, LAST_EPOCH);
+  return finding(
+    "lastEpoch",
+    `${file} is of the last epoch there is, so no broker can be started after it.`,
+    "`codex-broker doctor --fix` moves it aside; no broker gets that far.",
+    {
+      details: { scope: scope.key, epoch: LAST_EPOCH, path: file },
+      remedy: { kind: "moveLastEpochAside", scopeDir: scope.directory },
+    },
+  );
+}
+
+type Unreadable = Extract<EpochReading, { state: "unreadable" }>;
+
+function unreadable(
+  scope: ScopeSeen,
+  { epoch, why, damaged }: Unreadable,
+  newest: boolean,
+): Finding {
   const file = epochPath(scope.directory, epoch);
   const next = newest
-    ? "The next client passes over it by itself: `codex-broker ensure`."
+    ? nextForNewest(file, damaged, epoch)
     : `It is in nobody's way; remove it by hand when you have looked at it: \`unlink ${file}\`.`;
   return finding(
     "epochUnreadable",
@@ -47,10 +69,18 @@ function unreadable(scope: ScopeSeen, epoch: number, why: string, newest: boolea
   );
 }
 
+function nextForNewest(file: string, damaged: boolean, epoch: number): string {
+  if (epoch === LAST_EPOCH) return "It has a finding of its own.";
+  return damaged
+    ? "The next client passes over it by itself: `codex-broker ensure`."
+    : `Clients wait and then fail, because a broker may hold that epoch. Make ${file} readable for its user.`;
+}
+
 function* diagnoseCrashLoop({ key, epochs }: ScopeSeen, now: number): Generator<Finding> {
   const endings: EndedRecord[] = [];
-  for (const { reading } of epochs) {
+  for (const { reading, hasOtherCause } of epochs) {
     if (reading.state !== "read" || reading.record.state !== "ended") break;
+    if (hasOtherCause === true) break;
     endings.push(reading.record);
   }
   const loop = crashLoopIn(endings, now, 0.5);
@@ -150,6 +180,30 @@ function* diagnoseContact(
       "sandboxDenied",
       `The system does not allow a connection to ${record.endpoint} (${contact.code}): this looks like a sandbox.`,
       "Allow the sandbox to connect to that socket, or run outside of it; nothing was started instead.",
+      { details: { ...details, endpoint: record.endpoint, errno: contact.code } },
+    );
+  }
+  if (contact.kind === "rejected") {
+    return yield finding(
+      "fullBroker",
+      `${who} answers, and rejects this client: ${withoutEnd(contact.error.message)}.`,
+      contact.error.hint,
+      { details: { ...details, kind: contact.error.kind } },
+    );
+  }
+  if (contact.kind === "unable") {
+    return yield finding(
+      "unaskedBroker",
+      `${who} could not be asked: this program cannot connect to ${record.endpoint} (${contact.code}).`,
+      "Nothing is known about it. Close files, or raise the limits of this process, and run `codex-broker doctor` again.",
+      { details: { ...details, endpoint: record.endpoint, errno: contact.code } },
+    );
+  }
+  if (contact.kind === "closed") {
+    return yield finding(
+      "unaskedBroker",
+      `${who} takes connections and closes them (${contact.code}): it may have no descriptors left.`,
+      "Its turns go on. `codex-broker rotate` gets a new broker for new work.",
       { details: { ...details, endpoint: record.endpoint, errno: contact.code } },
     );
   }

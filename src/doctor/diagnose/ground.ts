@@ -70,17 +70,20 @@ function* diagnoseDirectory({ path: where, danger, unusable }: DirectorySeen): G
 }
 
 function* diagnoseLeftOvers({
+  stateDir: ground,
   sockets,
   links,
   unfinished,
 }: Observations["ground"]): Generator<Finding> {
-  for (const { path: where, refused, ageMs } of sockets) {
-    if (!refused || ageMs < SETTLED_AFTER_MS) continue;
+  if (ground.state === "refused") return;
+  const stateDir = ground.path;
+  for (const { path: where, unused, ageMs } of sockets) {
+    if (!unused || ageMs < SETTLED_AFTER_MS) continue;
     yield finding(
       "leftOverSocket",
       `The socket ${where} is left over: nobody listens on it, and nobody will under this name.`,
       "`codex-broker doctor --fix` removes it.",
-      { details: { path: where }, remedy: { kind: "removeSocket", path: where } },
+      { details: { path: where }, remedy: { kind: "removeSocket", stateDir, path: where } },
     );
   }
   for (const { path: where, target, dangling } of links) {
@@ -89,7 +92,10 @@ function* diagnoseLeftOvers({
       "danglingCurrent",
       `${where} leads to ${path.basename(target)}, which is gone: programs that were given this path find nobody.`,
       "`codex-broker doctor --fix` removes it; the next broker makes it anew.",
-      { details: { path: where, target }, remedy: { kind: "removeLink", path: where, target } },
+      {
+        details: { path: where, target },
+        remedy: { kind: "removeLink", stateDir, path: where, target },
+      },
     );
   }
   for (const { path: where, ageMs } of unfinished) {

@@ -1,3 +1,4 @@
+import { provesUnused } from "../../lifecycle/evidence.ts";
 import { finding, type Finding } from "../finding.ts";
 import type { PluginBrokerSeen, PluginRecordSeen, PluginSeen } from "../plugin/plugin-broker.ts";
 
@@ -68,8 +69,8 @@ function diagnoseBroker(seen: PluginBrokerSeen): Finding {
 }
 
 function* diagnoseRecord({ path, pid, process, reached }: PluginRecordSeen): Generator<Finding> {
-  // One that answers has either been told of, or cannot be told more of on this system.
-  if (reached === "accepted") return;
+  // A broker that listens has its own finding. An attempt that failed otherwise proves nothing.
+  if (reached !== "unknown" && !provesUnused(reached)) return;
   const who =
     process === "gone"
       ? "whose process is gone"

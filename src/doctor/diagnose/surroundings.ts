@@ -1,6 +1,7 @@
 import { MINIMUM_CODEX, requireSupported } from "../../app-server/codex-version.ts";
 import { BrokerError, type BrokerErrorJson } from "../../base/errors.ts";
 import { isNewer } from "../../lifecycle/assess.ts";
+import { provesUnused } from "../../lifecycle/evidence.ts";
 import type { ServingRecord } from "../../lifecycle/epoch-file.ts";
 import { finding, type Finding, type FindingCode } from "../finding.ts";
 import type {
@@ -188,7 +189,7 @@ function livingBrokers(
 }
 
 function* diagnoseEndpointVariable({ endpointVariable }: SurroundingsSeen): Generator<Finding> {
-  if (endpointVariable?.reached !== "refused") return;
+  if (endpointVariable === undefined || !provesUnused(endpointVariable.reached)) return;
   yield finding(
     "endpointVariableDead",
     `CODEX_COMPANION_APP_SERVER_ENDPOINT leads to ${endpointVariable.path}, where nobody listens.`,

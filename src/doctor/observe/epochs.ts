@@ -3,6 +3,7 @@ import { BROKER_VERSION } from "../../base/version.ts";
 import { censusOf, listScopes } from "../../lifecycle/census.ts";
 import { makeContact, type Introduction } from "../../lifecycle/contact.ts";
 import { isProvenGone } from "../../lifecycle/departed.ts";
+import { hasOtherCause } from "../../lifecycle/drift.ts";
 import type { EpochReading, ServingRecord } from "../../lifecycle/epoch-file.ts";
 import { provenDescendants } from "../../os/kill-tree.ts";
 import { isPrivate } from "../../os/private-directory.ts";
@@ -45,8 +46,9 @@ async function observeEpoch(
   reading: EpochReading,
   codexHome: string | undefined,
 ): Promise<EpochSeen> {
-  if (reading.state === "unreadable" || reading.record.state === "ended") return { reading };
+  if (reading.state === "unreadable") return { reading };
   const { record } = reading;
+  if (record.state === "ended") return { reading, hasOtherCause: hasOtherCause(record) };
   if (record.state === "serving") {
     return { reading, serving: await observeServing(record, codexHome) };
   }

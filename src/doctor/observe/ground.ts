@@ -3,6 +3,8 @@ import path from "node:path";
 import { asBrokerError, errnoOf, messageOf } from "../../base/errors.ts";
 import { listScopes } from "../../lifecycle/census.ts";
 import type { ServingRecord } from "../../lifecycle/epoch-file.ts";
+import { provesUnused } from "../../lifecycle/evidence.ts";
+import { ownerOfSocket } from "../../lifecycle/socket-owner.ts";
 import { formatDirectory, stateDirectory } from "../../lifecycle/state-directory.ts";
 import { UNFINISHED } from "../../os/atomic-file.ts";
 import {
@@ -83,8 +85,8 @@ export async function observeGround(
     directories,
     otherFormats: otherFormatsIn(stateDir.path),
     place: process.platform === "win32" ? undefined : placeIn(stateDir.path),
-    sockets: await observeSockets(socketFiles, scopes),
-    links: await observeLinks(socketFiles, scopes),
+    sockets: await observeSockets(stateDir.path, socketFiles, scopes),
+    links: await observeLinks(stateDir.path, socketFiles, scopes),
     unfinished: [...socketFiles, ...scopeFiles].flatMap(unfinishedSeen),
   };
 }
@@ -104,6 +106,7 @@ function placeIn(stateDir: string): PlaceSeen {
 }
 
 async function observeSockets(
+  stateDir: string,
   files: readonly string[],
   scopes: readonly ScopeSeen[],
 ): Promise<SocketSeen[]> {
@@ -114,13 +117,15 @@ async function observeSockets(
     .map(async (file) => {
       const stats = lookAt(file);
       if (stats === undefined || !stats.isSocket() || !isOurs(stats)) return [];
-      const refused = (await reach(file)) === "refused";
-      return [{ path: file, ageMs: ageOf(stats), refused }];
+      // The records are asked first, and the socket only when none leads there.
+      const unused = ownerOfSocket(stateDir, file) === "unused" && provesUnused(await reach(file));
+      return [{ path: file, ageMs: ageOf(stats), unused }];
     });
   return (await Promise.all(seen)).flat();
 }
 
 async function observeLinks(
+  stateDir: string,
   files: readonly string[],
   scopes: readonly ScopeSeen[],
 ): Promise<LinkSeen[]> {
@@ -131,7 +136,8 @@ async function observeLinks(
     .map(async (file) => {
       const target = linkTarget(file);
       if (target === undefined) return [];
-      return [{ path: file, target, dangling: (await reach(target)) === "refused" }];
+      const unused = ownerOfSocket(stateDir, file) === "unused";
+      return [{ path: file, target, dangling: unused && provesUnused(await reach(target)) }];
     });
   return (await Promise.all(seen)).flat();
 }

@@ -1,3 +1,4 @@
+import type { Reach } from "../../lifecycle/contact.ts";
 import type { ProcessIdentity } from "../../os/process-identity.ts";
 
 /** A broker of the published plugin, as its own command line describes it. */
@@ -38,7 +39,7 @@ export interface PluginRecordSeen {
   readonly socket: string | null;
   /** `other`: the number belongs to a process that is not that broker. */
   readonly process: "alive" | "gone" | "other";
-  readonly reached: "accepted" | "refused" | "denied" | "silent" | "unknown";
+  readonly reached: Reach | "unknown";
 }
 
 export interface PluginSeen {
