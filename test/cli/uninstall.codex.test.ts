@@ -67,7 +67,7 @@ describe("uninstall", () => {
     expect(code).toBe(0);
     const { kept } = lastJson(stdout) as { kept: Array<{ path: string; why: string }> };
     expect(kept).toEqual([
-      { path: socket, why: "somebody may listen there" },
+      { path: socket, why: "a process listens there" },
       { path: mine, why: "no broker has put it there" },
       { path: nextFormat, why: "no broker has put it there" },
     ]);

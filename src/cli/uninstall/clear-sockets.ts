@@ -48,6 +48,11 @@ async function clearOne(stateDir: string, file: string, clearance: Clearance): P
     return clearance.keep(file, "the broker whose record leads there is not proven to be gone");
   }
   const reached = await reach(stats.isSocket() ? file : readlinkSync(file));
-  if (provesUnused(reached)) clearance.file(file);
-  else clearance.keep(file, `it is not proven that no process listens there (${reached})`);
+  if (provesUnused(reached)) return clearance.file(file);
+  clearance.keep(
+    file,
+    reached === "accepted"
+      ? "a process listens there"
+      : `it is not known whether a process listens there (${reached})`,
+  );
 }
