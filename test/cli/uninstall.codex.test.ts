@@ -56,7 +56,7 @@ describe("uninstall", () => {
     await eventually(() => livingBrokers(world.stateDir).length === 0, "it is gone");
     const { directory } = resolveScope({ cwd: world.workspace, env: world.env });
     const mine = join(world.stateDir, "notes.txt");
-    const nextFormat = join(world.stateDir, "v2");
+    const nextFormat = join(world.stateDir, "v9");
     writeFileSync(mine, "mine");
     mkdirSync(nextFormat);
     writeFileSync(`${epochPath(directory, 1)}.0123456789ab.tmp`, "{");
@@ -71,7 +71,7 @@ describe("uninstall", () => {
       { path: mine, why: "no broker has put it there" },
       { path: nextFormat, why: "no broker has put it there" },
     ]);
-    expect(readdirSync(world.stateDir).toSorted()).toEqual(["notes.txt", "run", "v2"]);
+    expect(readdirSync(world.stateDir).toSorted()).toEqual(["notes.txt", "run", "v9"]);
     expect(readdirSync(dirname(socket))).toEqual([socket.slice(dirname(socket).length + 1)]);
     server.close();
     await once(server, "close");

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { build, stop } from "esbuild";
 import { afterAll, expect, test } from "vitest";
 import { publishEpoch } from "../../src/lifecycle/epoch-file.ts";
+import { formatDirectory } from "../../src/lifecycle/state-directory.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 import { servingRecord } from "./records.ts";
@@ -23,8 +24,8 @@ test.skipIf(process.platform !== "linux")(
     await using dir = await makeTempDir();
     const stateDir = join(dir.path, "state");
     const run = join(stateDir, "run");
-    const scopeDir = join(stateDir, "v1", KEY);
-    for (const each of [stateDir, run, join(stateDir, "v1"), scopeDir]) {
+    const scopeDir = join(formatDirectory(stateDir), KEY);
+    for (const each of [stateDir, run, formatDirectory(stateDir), scopeDir]) {
       mkdirSync(each, { mode: 0o700 });
     }
     const endpoint = join(run, `${KEY.slice(0, 12)}.7.fedcba.sock`);

@@ -7,6 +7,7 @@ import { mendAll } from "../../src/doctor/mend.ts";
 import { epochPath, publishEpoch, type EpochRecord } from "../../src/lifecycle/epoch-file.ts";
 import { ownerOfSocket } from "../../src/lifecycle/socket-owner.ts";
 import { ownIdentity } from "../../src/os/process-identity.ts";
+import { formatDirectory } from "../../src/lifecycle/state-directory.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { makeTempDir, type TempDir } from "../support/temp-dir.ts";
 import { claimedRecord, endedRecord, servingRecord } from "./records.ts";
@@ -27,8 +28,8 @@ let current: string;
 beforeEach(async () => {
   dir = await makeTempDir();
   stateDir = join(dir.path, "state");
-  scopeDir = join(stateDir, "v1", KEY);
-  for (const each of [stateDir, join(stateDir, "run"), join(stateDir, "v1"), scopeDir]) {
+  scopeDir = join(formatDirectory(stateDir), KEY);
+  for (const each of [stateDir, join(stateDir, "run"), formatDirectory(stateDir), scopeDir]) {
     mkdirSync(each, { mode: 0o700 });
   }
   socket = join(stateDir, "run", `${SHORT}.7.fedcba.sock`);
