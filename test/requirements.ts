@@ -933,7 +933,7 @@ export const requirements: readonly Requirement[] = [
     id: "F137",
     title: "An absolute LOCALAPPDATA is used as it is",
     source: "Read in the code",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F138",

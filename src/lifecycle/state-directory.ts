@@ -25,7 +25,7 @@ export function stateDirectory(env: NodeJS.ProcessEnv = process.env): StateDirec
     if (!path.isAbsolute(chosen)) throw notAbsolute(chosen);
     return { path: path.resolve(chosen), overridden: true };
   }
-  return { path: path.join(home(), ...placeBelowHome(env)), overridden: false };
+  return { path: usualStateDirectory(env, home()), overridden: false };
 }
 
 function notAbsolute(chosen: string): BrokerError {
@@ -44,16 +44,20 @@ export function scopeDirectory(stateDir: string, scopeKey: string): string {
   return path.join(formatDirectory(stateDir), scopeKey);
 }
 
-function placeBelowHome(env: NodeJS.ProcessEnv): string[] {
-  switch (process.platform) {
+/** Returns where this kind of system keeps the state of programs. */
+export function usualStateDirectory(
+  env: NodeJS.ProcessEnv,
+  home: string,
+  platform: NodeJS.Platform = process.platform,
+): string {
+  switch (platform) {
     case "win32":
-      return env["LOCALAPPDATA"] === undefined
-        ? ["AppData", "Local", "codex-broker"]
-        : [path.relative(home(), env["LOCALAPPDATA"]), "codex-broker"];
+      // An absolute one may be on another drive than the home directory.
+      return path.win32.resolve(home, env["LOCALAPPDATA"] || "AppData\\Local", "codex-broker");
     case "darwin":
-      return ["Library", "Application Support", "codex-broker"];
+      return path.posix.join(home, "Library", "Application Support", "codex-broker");
     default:
-      return [".local", "state", "codex-broker"];
+      return path.posix.join(home, ".local", "state", "codex-broker");
   }
 }
 

@@ -135,6 +135,17 @@ describe("what is part of the key", () => {
     expect(scope({ CODEX_HOME: join(dir.path, "home-link") })).toEqual(scope());
   });
 
+  test("F66: the usual CODEX_HOME by where it really is, also where it is a link", () => {
+    const variable = POSIX ? "HOME" : "USERPROFILE";
+    const of = (name: string): Scope => scope({ CODEX_HOME: "", [variable]: join(dir.path, name) });
+    for (const name of ["linked", "other"]) {
+      mkdirSync(join(dir.path, name));
+      symlinkSync(codexHome, join(dir.path, name, ".codex"));
+    }
+    expect(of("linked")).toEqual(scope());
+    expect(of("other").key).toBe(scope().key);
+  });
+
   test("F66: the home directory, where it is what decides on CODEX_HOME", () => {
     for (const name of ["one", "two"]) {
       mkdirSync(join(dir.path, name, ".codex"), { recursive: true });

@@ -2,7 +2,11 @@ import { existsSync } from "node:fs";
 import { userInfo } from "node:os";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { scopeDirectory, stateDirectory } from "../../src/lifecycle/state-directory.ts";
+import {
+  scopeDirectory,
+  stateDirectory,
+  usualStateDirectory,
+} from "../../src/lifecycle/state-directory.ts";
 
 /** An account without one, as in some containers, has only HOME to go by. */
 const HOME = homeOfAccount();
@@ -58,6 +62,18 @@ test("F04: a relative one is refused, because it would lead every program somewh
   expect(() => stateDirectory({ CODEX_BROKER_STATE_DIR: "state" })).toThrow(
     /"state", which is not an absolute path/,
   );
+});
+
+test.each([
+  ["C:\\Users\\x\\AppData\\Local", "C:\\Users\\x\\AppData\\Local\\codex-broker"],
+  ["D:\\Local", "D:\\Local\\codex-broker"],
+  ["\\\\server\\share\\x", "\\\\server\\share\\x\\codex-broker"],
+  ["", "C:\\Users\\x\\AppData\\Local\\codex-broker"],
+  [undefined, "C:\\Users\\x\\AppData\\Local\\codex-broker"],
+  ["Other", "C:\\Users\\x\\Other\\codex-broker"],
+])("on Windows LOCALAPPDATA=%s is used as it is, on any drive (F137)", (LOCALAPPDATA, expected) => {
+  const env = LOCALAPPDATA === undefined ? {} : { LOCALAPPDATA };
+  expect(usualStateDirectory(env, "C:\\Users\\x", "win32")).toBe(expected);
 });
 
 test("formats lie side by side, and scopes in each", () => {
