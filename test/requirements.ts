@@ -897,7 +897,7 @@ export const requirements: readonly Requirement[] = [
     id: "F131",
     title: "status, stop, ps and doctor name sibling brokers of a workspace and what differs",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F132",

@@ -65,6 +65,7 @@ export class OwnRecord {
       codexHome: scope.codexHome,
       label: scope.label,
       place: scope.place,
+      private: scope.private,
       environment: scope.environment,
       settings: readCodexSettings(scope.codexHome),
       versions: { broker: BROKER_VERSION, build: BROKER_BUILD, node: process.versions.node },

@@ -1,25 +1,37 @@
 import { listScopes } from "../lifecycle/census.ts";
-import { listEpochs, readEpoch } from "../lifecycle/epoch-file.ts";
+import {
+  listEpochs,
+  readEpoch,
+  type EndedRecord,
+  type ServingRecord,
+} from "../lifecycle/epoch-file.ts";
+import { servesWorkspaceOf } from "../lifecycle/siblings.ts";
 import type { Scope } from "../lifecycle/scope.ts";
 import { viewJobs, type JobView } from "./job-list.ts";
 
 /** The workspace that a scope's brokers have served; undefined where none of them has said. */
 export function workspaceOf(scopeDir: string): string | undefined {
+  return servingFacts(scopeDir)?.workspace;
+}
+
+/** Returns the newest record that says what its broker serves. */
+function servingFacts(scopeDir: string): ServingRecord | EndedRecord | undefined {
   for (const epoch of listEpochs(scopeDir)) {
     const reading = readEpoch(scopeDir, epoch);
     const record = reading?.state === "read" ? reading.record : undefined;
     if (record !== undefined && record.state !== "claimed" && record.workspace !== undefined) {
-      return record.workspace;
+      return record;
     }
   }
   return undefined;
 }
 
 /** A workspace has several scopes where it was worked in with several environments or labels. */
-export function scopesOfWorkspace({ stateDir, directory, workspace }: Scope): string[] {
-  return scopesOfUser(stateDir).filter(
-    (each) => each === directory || workspaceOf(each) === workspace,
-  );
+export function scopesOfWorkspace(scope: Scope): string[] {
+  return scopesOfUser(scope.stateDir).filter((each) => {
+    const record = each === scope.directory ? undefined : servingFacts(each);
+    return each === scope.directory || (record !== undefined && servesWorkspaceOf(record, scope));
+  });
 }
 
 export function scopesOfUser(stateDir: string): string[] {

@@ -33,6 +33,7 @@ const severities = {
   otherProtocol: "warning",
   endsWithHost: "warning",
   crashLoop: "error",
+  siblingBrokers: "note",
 
   // What stands around them.
   sandboxDenied: "error",

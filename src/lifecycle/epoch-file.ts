@@ -48,6 +48,7 @@ interface Service {
   /** The facts that tell brokers of one workspace apart. Absent in a record that another program wrote. */
   readonly label?: string | null;
   readonly place?: Place;
+  readonly private?: boolean;
   /** Salted hashes of the decisive variables, by name. */
   readonly environment?: Readonly<Record<string, string>>;
   readonly settings: CodexSettings;
@@ -131,6 +132,7 @@ const service = {
   codexHome: v.string(),
   label: v.exactOptional(v.nullable(v.string())),
   place: v.exactOptional(placeSchema),
+  private: v.exactOptional(v.boolean()),
   environment: v.exactOptional(v.record(v.string(), v.string())),
   settings: v.object({ config: v.string(), login: v.string() }),
   versions: v.object({ broker: v.string(), build: v.string(), node: v.string() }),

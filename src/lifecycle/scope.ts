@@ -79,18 +79,15 @@ export function resolveScope(options: ScopeOptions = {}): Scope {
     codex,
     label,
     place,
-    environment: hashedEnvironment(decisive, key),
+    environment: hashedEnvironment(decisive, workspace),
     private: options.private === true,
     stateDir,
     directory: scopeDirectory(stateDir, key),
   };
 }
 
-/** @param salt the key of the scope that the hashes belong to, so that equal values do not show. */
-export function hashedEnvironment(
-  decisive: Variables,
-  salt: string,
-): Readonly<Record<string, string>> {
+/** @param salt the workspace: values are compared only between the scopes of one. */
+function hashedEnvironment(decisive: Variables, salt: string): Readonly<Record<string, string>> {
   const hashed = decisive.map(([name, value]) => {
     const hash = createHmac("sha256", salt).update(`${name}\0${value}`).digest("hex").slice(0, 16);
     return [name, hash];

@@ -114,6 +114,7 @@ describe("status", () => {
       scope: expect.any(String) as string,
       workspace: world.workspace,
       stateDir: world.stateDir,
+      siblings: [],
     });
     expect(livingBrokers(world.stateDir)).toEqual([]);
   });

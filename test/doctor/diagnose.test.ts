@@ -103,6 +103,7 @@ const CASES: Readonly<Record<FindingCode, Change>> = {
       read(endedRecord({ epoch: 6 - n, abnormal: true, at: failed(n), reason: `reason ${n}.` })),
     ),
   },
+  siblingBrokers: { epochs: [serving()], others: [serving({}, { codexHome: "/other" })] },
   sandboxDenied: { epochs: [serving({ contact: { kind: "denied", code: "EPERM" } })] },
   sandboxed: { surroundings: { sandbox: ["CODEX_SANDBOX"] } },
   noSandboxHere: { surroundings: { codex: { ...codex, noSandbox: "no namespaces" } } },

@@ -40,15 +40,20 @@ export interface Change {
   readonly ground?: Partial<GroundSeen>;
   readonly surroundings?: Partial<SurroundingsSeen>;
   readonly epochs?: readonly EpochSeen[];
+  /** Of a second scope. */
+  readonly others?: readonly EpochSeen[];
   readonly plugin?: Observations["plugin"];
 }
 
-export function seen({ ground, surroundings, epochs, plugin }: Change = {}): Observations {
+export function seen({ ground, surroundings, epochs, others, plugin }: Change = {}): Observations {
   return {
     now: NOW,
     ground: { ...healthyGround, ...ground },
     surroundings: { ...healthySurroundings, ...surroundings },
-    scopes: [{ key: "k", directory: "/state/v2/k", epochs: epochs ?? [] }],
+    scopes: [
+      { key: "k", directory: "/state/v2/k", epochs: epochs ?? [] },
+      ...(others === undefined ? [] : [{ key: "o", directory: "/state/v2/o", epochs: others }]),
+    ],
     plugin: plugin ?? { brokers: [], records: [] },
   };
 }

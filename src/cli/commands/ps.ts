@@ -3,6 +3,7 @@ import { rssOf, type Usage } from "../../base/usage.ts";
 import { takeCensus, type Counted, type ScopeCensus } from "../../lifecycle/census.ts";
 import type { EndedRecord } from "../../lifecycle/epoch-file.ts";
 import { stateDirectory } from "../../lifecycle/state-directory.ts";
+import { apartInWorkspace, differenceText } from "../workspace/siblings-view.ts";
 import { askRecorded } from "../workspace/ask.ts";
 import type { psOptions } from "../commands.ts";
 import type { Given } from "../line/given.ts";
@@ -19,6 +20,11 @@ interface Row {
   readonly workspace: string;
   readonly epoch: number;
   readonly state: string;
+  readonly codexHome: string;
+  readonly codex: string;
+  readonly label: string | null;
+  /** What tells it apart from the other brokers of its workspace, in words. Null where it is alone. */
+  readonly differs: readonly string[] | null;
   readonly pid: number;
   readonly ageMs: number;
   readonly sessions: number | null;
@@ -31,8 +37,10 @@ interface Row {
 export async function execute(given: Given<typeof psOptions>): Promise<ExitCode> {
   const stateDir = stateDirectory().path;
   const census = takeCensus(stateDir);
+  const counted = census.flatMap((scope) => scope.brokers.map((one) => ({ scope, ...one })));
+  const differences = apartInWorkspace(counted.map(({ scope, record }) => ({ scope, record })));
   const rows = await Promise.all(
-    census.flatMap((scope) => scope.brokers.map((one) => rowOf(scope, one))),
+    counted.map(({ scope, ...one }, index) => rowOf(scope, one, differences[index] ?? null)),
   );
   const ended = census
     .filter(({ brokers }) => brokers.length === 0)
@@ -44,11 +52,19 @@ export async function execute(given: Given<typeof psOptions>): Promise<ExitCode>
   return EXIT.ok;
 }
 
-async function rowOf({ key }: ScopeCensus, { record }: Counted): Promise<Row> {
+async function rowOf(
+  { key }: ScopeCensus,
+  { record }: Pick<Counted, "record">,
+  differs: readonly string[] | null,
+): Promise<Row> {
   const known = {
     scope: key,
     workspace: record.workspace,
     epoch: record.epoch,
+    codexHome: record.codexHome,
+    codex: record.codex,
+    label: record.label ?? null,
+    differs,
     pid: record.broker.pid,
     ageMs: Math.max(0, Date.now() - Date.parse(record.startedAt)),
   };
@@ -98,6 +114,11 @@ function print(rows: readonly Row[], ended: readonly LastEnd[]): void {
     ]);
     const heads = ["workspace", "epoch", "state", "process", "age", "sessions", "turns", "memory"];
     for (const line of table(heads, cells, out)) out.line(line);
+    for (const { pid, differs } of rows) {
+      if (differs === null) continue;
+      const what = printableLine(differenceText(differs));
+      out.line(out.paint("dim", `  process ${pid} differs from its neighbours by: ${what}`));
+    }
   }
   for (const { workspace, epoch, at, reason } of ended) {
     const when = ago(Math.max(0, Date.now() - Date.parse(at)));

@@ -3,6 +3,12 @@ import { resolveScope, type Scope } from "../../lifecycle/scope.ts";
 import { olderBrokers } from "../../lifecycle/older-brokers.ts";
 import { stateDirectory } from "../../lifecycle/state-directory.ts";
 import type { Seen } from "../../lifecycle/look.ts";
+import {
+  absenceReason,
+  livingSiblings,
+  siblingJson,
+  siblingLine,
+} from "../workspace/siblings-view.ts";
 import { askRecorded, askStatus, lookForBroker, windingDown } from "../workspace/ask.ts";
 import { statusLines, type OlderBroker, type ViewOptions } from "../workspace/status-view.ts";
 import { wantedScope } from "../workspace/wanted.ts";
@@ -13,19 +19,27 @@ import { printableLine } from "../output/printable.ts";
 
 export async function execute(given: Given<typeof statusOptions>): Promise<ExitCode> {
   const scope = resolveScope(wantedScope(given));
-  const { seen, link } = await lookForBroker(scope, "status");
+  const [{ seen, link }, siblings] = await Promise.all([
+    lookForBroker(scope, "status"),
+    livingSiblings(scope, "status"),
+  ]);
   if (link === undefined) {
-    const absence = absenceOf(scope, seen);
-    if (given.has("json")) out.json(absence);
-    else for (const line of absenceLines(absence)) out.line(line);
+    const found = absenceOf(scope, seen);
+    const absence = { ...found, reason: absenceReason(found.reason, siblings) };
+    if (given.has("json")) out.json({ ...absence, siblings: siblings.map(siblingJson) });
+    else for (const line of absenceLines(absence, siblings.map(siblingLine))) out.line(line);
     return EXIT.ok;
   }
   const status = await askStatus(link.connection);
   link.connection.close();
   const older = await olderOnes(scope, status.epoch);
   const { verdict, reason } = seen.verdict;
-  if (given.has("json")) out.json({ ...status, verdict, reason, older });
-  else for (const line of statusLines(status, { ...viewOptions(seen), older }, out)) out.line(line);
+  if (given.has("json")) {
+    out.json({ ...status, verdict, reason, older, siblings: siblings.map(siblingJson) });
+  } else {
+    const options = { ...viewOptions(seen), older, siblings: siblings.map(siblingLine) };
+    for (const line of statusLines(status, options, out)) out.line(line);
+  }
   return EXIT.ok;
 }
 
@@ -45,7 +59,7 @@ async function olderOnes(scope: Scope, below: number): Promise<OlderBroker[]> {
   );
 }
 
-function viewOptions({ verdict }: Seen): Omit<ViewOptions, "older"> {
+function viewOptions({ verdict }: Seen): Omit<ViewOptions, "older" | "siblings"> {
   const { overridden: stateDirChosen } = stateDirectory();
   if (verdict.step === "use") return { stateDirChosen };
   return { stateDirChosen, remark: `${verdict.reason}; the next client gets a new broker` };
@@ -80,7 +94,10 @@ const NEXT: Readonly<Partial<Record<Absence["state"], string>>> = {
   stopping: "codex-broker doctor, should it not be gone in a moment",
 };
 
-function* absenceLines({ state, reason, workspace, stateDir }: Absence): Generator<string> {
+function* absenceLines(
+  { state, reason, workspace, stateDir }: Absence,
+  siblings: readonly string[],
+): Generator<string> {
   const dot =
     state === "absent" ? out.paint("dim", "○ no broker") : out.paint("yellow", `● ${state}`);
   yield `${dot}  ${out.paint("bold", printableLine(workspace))}`;
@@ -89,6 +106,7 @@ function* absenceLines({ state, reason, workspace, stateDir }: Absence): Generat
     const where = `state in ${printableLine(stateDir)}, chosen by CODEX_BROKER_STATE_DIR`;
     yield out.paint("dim", `  ${where}`);
   }
+  for (const sibling of siblings) yield `  another broker serves this workspace: ${sibling}`;
   const next = NEXT[state];
   if (next !== undefined) yield out.paint("dim", `  → ${next}`);
 }

@@ -4,6 +4,13 @@ import { takeCensus } from "../../lifecycle/census.ts";
 import { findBroker } from "../../lifecycle/ensure.ts";
 import { resolveScope, type Scope } from "../../lifecycle/scope.ts";
 import { stateDirectory } from "../../lifecycle/state-directory.ts";
+import {
+  absenceReason,
+  livingSiblings,
+  siblingJson,
+  siblingLine,
+} from "../workspace/siblings-view.ts";
+import type { Sibling } from "../../lifecycle/siblings.ts";
 import { introductionOf } from "../workspace/ask.ts";
 import { sayFarewell, type FarewellState, type Parted } from "../workspace/farewell.ts";
 import { wantedScope } from "../workspace/wanted.ts";
@@ -42,9 +49,10 @@ async function stopAll(given: Given<typeof stopOptions>): Promise<ExitCode> {
 async function stopWorkspace(given: Given<typeof stopOptions>): Promise<ExitCode> {
   const scope = resolveScope(wantedScope(given));
   const parted = await part([scope], given);
+  const siblings = await livingSiblings(scope, "stop");
   const [newest, ...older] = parted;
   if (newest === undefined) {
-    await reportNothing(scope, given.has("json"));
+    await reportNothing(scope, siblings, given.has("json"));
     return EXIT.ok;
   }
   const unfinished = parted.find((each) => !isSettled(each));
@@ -53,11 +61,20 @@ async function stopWorkspace(given: Given<typeof stopOptions>): Promise<ExitCode
     const { key, workspace, stateDir } = scope;
     const { state, epoch, pid, turns, tookMs } = brokerJson(newest);
     const place = { scope: key, workspace, stateDir };
-    out.json({ state, ...place, epoch, pid, turns, tookMs, older: older.map(brokerJson) });
+    const others = { older: older.map(brokerJson), siblings: siblings.map(siblingJson) };
+    out.json({ state, ...place, epoch, pid, turns, tookMs, ...others });
   } else {
     for (const each of parted) printParted(each);
+    printSiblings(siblings);
   }
   return EXIT.ok;
+}
+
+function printSiblings(siblings: readonly Sibling[]): void {
+  for (const sibling of siblings) {
+    out.line(`${out.paint("green", "●")} not stopped  ${siblingLine(sibling)}`);
+  }
+  if (siblings.length > 0) out.line(out.paint("dim", "  → codex-broker stop --all"));
 }
 
 async function part(
@@ -197,13 +214,28 @@ function failureOf(
   }
 }
 
-async function reportNothing(scope: Scope, json: boolean): Promise<void> {
+async function reportNothing(
+  scope: Scope,
+  siblings: readonly Sibling[],
+  json: boolean,
+): Promise<void> {
   const { verdict, link } = await findBroker(scope, introductionOf("stop"));
   link?.connection.close();
   const { key, workspace, stateDir } = scope;
-  const { reason } = verdict;
-  if (json) return out.json({ state: "absent", reason, scope: key, workspace, stateDir });
+  const reason = absenceReason(verdict.reason, siblings);
+  if (json) {
+    const others = siblings.map(siblingJson);
+    return out.json({
+      state: "absent",
+      reason,
+      scope: key,
+      workspace,
+      stateDir,
+      siblings: others,
+    });
+  }
   const place = out.paint("bold", printableLine(workspace));
   out.line(`${out.paint("dim", "○")} nothing to stop  ${place}`);
   out.line(out.paint("dim", `  ${printableLine(reason)}`));
+  printSiblings(siblings);
 }

@@ -27,6 +27,8 @@ export interface OlderBroker {
 
 export interface ViewOptions {
   readonly older: readonly OlderBroker[];
+  /** Brokers of other scopes in this workspace, each in words. */
+  readonly siblings: readonly string[];
   /** CODEX_BROKER_STATE_DIR is in force. */
   readonly stateDirChosen: boolean;
   /** What the next client will think of this broker, where that is not "use it". */
@@ -65,7 +67,7 @@ function* facts(
     stateDir,
     threads,
   }: BrokerStatus,
-  { stateDirChosen, remark, older }: ViewOptions,
+  { stateDirChosen, remark, older, siblings }: ViewOptions,
 ): Generator<[label: string, value: string, note?: string]> {
   yield ["epoch", String(epoch), `up ${duration(Date.now() - Date.parse(startedAt))}`];
   yield ["broker", `process ${pid}`, `codex-broker ${versions.broker} · node ${versions.node}`];
@@ -81,6 +83,7 @@ function* facts(
     const work = turns === null ? "" : ` · finishes ${counted(turns.length, "turn")}`;
     yield ["older", `epoch ${epoch} ${state}${work}`, `process ${pid}`];
   }
+  for (const sibling of siblings) yield ["also here", sibling];
 }
 
 export function appServerNote({
