@@ -3,12 +3,14 @@ interface Interval {
   readonly threadId: string;
   readonly from: number;
   to: number;
+  turnId?: string;
 }
 
 export interface Asked {
   readonly from: number;
-  /** No turn came of it. */
-  refused(): void;
+  /** No turn came of it, or it is over. */
+  done(): void;
+  began(turnId: string): void;
   /** Whether another turn was asked for, or ran, on that thread meanwhile. */
   wasBusy(): boolean;
 }
@@ -19,8 +21,8 @@ export interface TurnFacts {
   readonly turnId: string;
   /** What its script says; undefined where another program chose it. */
   expected?: string;
-  /** The session or the job that it belongs to. */
-  startedBy?: string;
+  /** The session that has started it; undefined for a job. */
+  owner?: { readonly name: string; readonly isLeft: boolean };
   /** Somebody has interrupted it or added to it. */
   altered: boolean;
   over: boolean;
@@ -63,11 +65,15 @@ export class Ledger {
 
   /** Notes that somebody asks for a turn. */
   asks(threadId: string): Asked {
-    const interval = { threadId, from: performance.now(), to: Infinity };
+    const interval: Interval = { threadId, from: performance.now(), to: Infinity };
     this.#intervals.push(interval);
     return {
       from: interval.from,
-      refused: () => void this.#intervals.splice(this.#intervals.indexOf(interval), 1),
+      done: () => (interval.to = Math.min(interval.to, performance.now())),
+      began: (turnId) => {
+        interval.turnId = turnId;
+        if (this.turn(threadId, turnId).over) interval.to = performance.now();
+      },
       wasBusy: () => this.#wasBusy(interval),
     };
   }
@@ -81,16 +87,15 @@ export class Ledger {
   ended(turn: TurnFacts): void {
     turn.over = true;
     this.#saved.add(turn.threadId);
-    for (const interval of this.#intervals) {
-      if (interval.threadId === turn.threadId && interval.to === Infinity) {
-        interval.to = performance.now();
-        return;
-      }
-    }
+    const interval = this.#intervals.find(({ turnId }) => turnId === turn.turnId);
+    if (interval !== undefined) interval.to = performance.now();
+    else this.#intervals.push({ threadId: turn.threadId, from: 0, to: performance.now() });
   }
 
   /** Whether another turn was asked for, or ran, on that thread meanwhile. */
   #wasBusy(own: Interval): boolean {
+    const running = this.runningOn(own.threadId);
+    if (running !== undefined && running.turnId !== own.turnId) return true;
     return this.#intervals.some(
       (one) => one !== own && one.threadId === own.threadId && one.to >= own.from,
     );

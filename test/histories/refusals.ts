@@ -17,6 +17,9 @@ const CROSSES: ReadonlySet<string> = new Set([
   "broker/job/cancel",
 ]);
 
+/** What Codex says of a thread that has had no turn and is not in memory. */
+const UNSAVED = /no rollout found|thread not found|not supported yet/;
+
 /** Why a request must not have been refused like this, or undefined where it may. */
 export function objectionTo(
   method: string,
@@ -37,6 +40,5 @@ export function objectionTo(
   }
   if (kind === "invalidRequest" && method === "joinTurn") return undefined;
   const isUnsaved = threadId !== undefined && !ledger.isSaved(threadId);
-  if (isUnsaved && /no rollout found|thread not found|not supported yet/.test(message)) return undefined;
-  return "nothing explains it";
+  return isUnsaved && UNSAVED.test(message) ? undefined : "nothing explains it";
 }

@@ -113,11 +113,12 @@ export class RoundWork {
   ): Promise<void> {
     const isSubscribed = (session.subscriptionTo(threadId)?.openedAt ?? Infinity) < Infinity;
     if (!isSubscribed && !(await this.#resume(session, threadId))) return;
+    session.startsTurnOn(threadId);
     const asked = this.#ledger.asks(threadId);
     const params = { threadId, input: inputOf(script.prompt), broker };
     const answer = await session.ask("turn/start", params, (received) => {
       const turn = received.ok ? received.result["turn"] : undefined;
-      if (!isRecord(turn)) return asked.refused();
+      if (!isRecord(turn)) return asked.done();
       this.#accepted(session, threadId, String(turn["id"]), script, asked);
     });
     this.#judge("turn/start", answer, session, { threadId, busy: asked, ...broker });
@@ -126,14 +127,18 @@ export class RoundWork {
   #accepted(session: Watcher, threadId: string, turnId: string, script: Script, asked: Asked) {
     const facts = this.#ledger.turn(threadId, turnId);
     if (facts.expected !== undefined) {
-      // Codex adds to a turn that runs. The broker allows that to the program whose turn it is.
-      if (facts.startedBy !== session.name) {
-        this.#ledger.violation(`${session.name} has added to a turn of ${String(facts.startedBy)}`);
+      // Codex adds to a turn that runs. The broker allows that to a proxy whose turn it is, or nobody's.
+      const isAllowed = facts.owner === session || facts.owner?.isLeft === true;
+      if (session.session.kind !== "proxy" || !isAllowed) {
+        this.#ledger.violation(
+          `${session.name} has added to a turn of ${facts.owner?.name ?? "a job"}`,
+        );
       }
       facts.altered = true;
     }
     facts.expected = script.expected;
-    facts.startedBy = session.name;
+    facts.owner = session;
+    asked.began(turnId);
     session.subscriptionTo(threadId)?.owes(turnId, true);
     if (this.#ledger.rotations + this.#ledger.outages > 0) return;
     for (const { watchers } of this.#participants) {
@@ -157,7 +162,7 @@ export class RoundWork {
       this.#resultOf(session, run, "runTurn"),
     );
     const { turnId } = run;
-    if (turnId === undefined) asked?.refused();
+    asked?.done();
     const altered = turnId !== undefined && this.#ledger.turn(slot, turnId).altered;
     if (!answer.ok) {
       const busy = asked === undefined ? {} : { busy: asked };
@@ -224,12 +229,12 @@ export class RoundWork {
     const asked = threadId === null ? undefined : this.#ledger.asks(threadId);
     const params = { prompt: script.prompt, threadId };
     const answer = await session.ask("broker/job/start", params, (received) => {
-      if (!received.ok) return asked?.refused();
+      if (!received.ok) return asked?.done();
       const { job, threadId: thread, turnId } = received.result as unknown as StartedJob;
       this.jobs.push({ job, threadId: thread, turnId });
       const facts = this.#ledger.turn(thread, turnId);
+      asked?.began(turnId);
       facts.expected = script.expected;
-      facts.startedBy = job;
     });
     const busy = asked === undefined ? {} : { busy: asked };
     this.#judge("broker/job/start", answer, session, { threadId: slot, ...busy });

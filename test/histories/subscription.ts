@@ -81,7 +81,9 @@ export class Subscription {
   #ofThread(method: string, params: Params): void {
     const status = isRecord(params["status"]) ? params["status"]["type"] : undefined;
     const isClosed = method === "thread/closed" || status === "notLoaded";
-    if (!isClosed || this.#ledger.outages + this.#ledger.rotations > 0) return;
+    // Before the response it may receive the end of the thread's last time in memory.
+    const isOpen = this.openedAt < Infinity;
+    if (!isClosed || !isOpen || this.#ledger.outages + this.#ledger.rotations > 0) return;
     this.#ledger.violation(
       `${this.#who} receives ${method} ${typeof status === "string" ? status : ""} of ${this.threadId}, to which it is subscribed`,
     );

@@ -62,6 +62,11 @@ export class Watcher {
     }
   }
 
+  /** A session that starts a turn receives its events, though it has left the thread meanwhile. */
+  startsTurnOn(threadId: string): void {
+    if (!this.#active.has(threadId)) this.#implicit.add(threadId);
+  }
+
   /** Turns whose end should have come and has not. */
   missing(): string[] {
     if (this.isLeft || (this.isClosed && this.#ledger.outages > 0)) return [];
@@ -84,7 +89,7 @@ export class Watcher {
     params: Params,
     onAnswer: (answer: Answer) => void = () => {},
   ): Promise<Answer> {
-    this.#ledger.note(`${this.name} asks ${method} ${String(params["threadId"] ?? "")}`);
+    this.#ledger.note(`${this.name} asks ${method} ${threadIdIn(params)}`);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<Answer>((resolve) => {
       timer = setTimeout(() => {
@@ -157,7 +162,7 @@ export class Watcher {
       );
       return;
     }
-    const threadId = String(params["threadId"] ?? "");
+    const threadId = threadIdIn(params);
     this.#ledger.note(`${this.name} receives ${method} ${threadId} ${turnIdIn(params) ?? ""}`);
     this.#observe(method, params, threadId);
     if (this.isLeft) return;
@@ -187,4 +192,9 @@ export class Watcher {
     if (this.isLeft || this.isDraining || this.#ledger.outages > 0) return;
     this.#ledger.violation(`${this.name}: its connection was ended by the other side`);
   }
+}
+
+function threadIdIn(params: Params): string {
+  const threadId = params["threadId"];
+  return typeof threadId === "string" ? threadId : "";
 }
