@@ -766,7 +766,7 @@ export const requirements: readonly Requirement[] = [
     id: "F110",
     title: "The events of a sub-agent are replayed before the item that names it",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F111",
@@ -796,14 +796,14 @@ export const requirements: readonly Requirement[] = [
     id: "F115",
     title: "The broker's own requests count in the one window of outstanding requests",
     source: "Read in the code",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F116",
     title:
       "A turn/start that crosses the end of a broker is rejected as draining and is not reported as lost",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F117",

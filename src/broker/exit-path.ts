@@ -1,4 +1,5 @@
 import type { AppServerExit } from "../app-server/child.ts";
+import { Deadline } from "../base/deadline.ts";
 import { BrokerError } from "../base/errors.ts";
 import type { Changes } from "../base/changes.ts";
 import type { StateMachine } from "../base/state-machine.ts";
@@ -28,6 +29,8 @@ const JOURNAL_GRACE_MS = 5_000;
 const MOVE_GRACE_MS = 5_000;
 /** For what was sent to cross what was told, on a busy machine. */
 const HEARD_GRACE_MS = 1_000;
+/** For clients of ours to read that it has ended, so that it receives all that they sent before. */
+const LEAVE_GRACE_MS = 3_000;
 /** The sum of all bounds of the steps of a shutdown, and some. */
 const SHUTDOWN_LIMIT_MS = 30_000;
 
@@ -57,8 +60,12 @@ export async function runDown(broker: RunDown, ending: Ending): Promise<void> {
     reconnect: ending.reconnect === true,
     abnormal: error !== undefined,
   });
+  const crossing = Deadline.after(HEARD_GRACE_MS);
   await settleTurns(broker, ending);
   if (ending.reconnect === true) await letClientsMove(broker);
+  else if (ending.force !== true) {
+    await changes.until(() => !reception.someStay, crossing.remainingMs);
+  }
   state.to("stopping");
   trace("debug", "broker.stopping", { reason });
   broker.watchdog()?.boundShutdown(SHUTDOWN_LIMIT_MS);
@@ -68,8 +75,10 @@ export async function runDown(broker: RunDown, ending: Ending): Promise<void> {
   await changes.until(() => router.upstream.outstanding === 0, graceMs);
   router.lose(error ?? new BrokerError("connectionLost", `The broker has ended: ${reason}.`));
   await changes.until(() => broker.jobs.open === 0, JOURNAL_GRACE_MS);
-  reception.finish();
+  reception.finish(new BrokerError("draining", `This broker has ended: ${reason}.`));
+  const leaveMs = ending.force === true ? FORCED_GRACE_MS : LEAVE_GRACE_MS;
   await changes.until(() => reception.size === 0, FLUSH_GRACE_MS);
+  await changes.until(() => !reception.someMoveByThemselves, leaveMs);
   reception.destroy();
   broker.writeObituary(await broker.appServer.stop());
   broker.watchdog()?.close();

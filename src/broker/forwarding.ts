@@ -19,7 +19,7 @@ import { inWordsOfSession, OpenHandles, withUpstreamHandles } from "./handles.ts
 import type { LoadedThreads } from "./loaded-threads.ts";
 import type { Peer } from "./peer.ts";
 import { refuse } from "./refuse.ts";
-import type { Outcome, Upstream } from "./upstream.ts";
+import { priorityOf, type Outcome, type Upstream } from "./upstream.ts";
 import { isHeldElsewhere, WriterPatience, WriterWaits, type WriterLookUp } from "./writer-waits.ts";
 
 const RELEASE_LIMIT_MS = 5_000;
@@ -81,7 +81,7 @@ export class Forwarding {
       method: frame.method,
       limitMs: limitMsOf(frame.method),
       id: original.id,
-      urgent: frame.method === "turn/interrupt" || target !== undefined,
+      priority: target === undefined ? priorityOf(frame.method) : ("urgent" as const),
       onReport: (report: NotificationFrame, { param }: NamedRequest) =>
         peer.deliver(withParam(report, param, original.id)),
     };

@@ -101,7 +101,7 @@ export class Health {
 
   async #answers(): Promise<boolean> {
     try {
-      await this.#upstream.request("thread/loaded/list", { limit: 1 }, PROBE_LIMIT_MS);
+      await this.#upstream.request("thread/loaded/list", { limit: 1 }, PROBE_LIMIT_MS, "probe");
       return true;
     } catch (error) {
       trace("warn", "health.probeFailed", { error: String(error) });

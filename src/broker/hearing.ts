@@ -40,7 +40,11 @@ export class Hearing {
 
   constructor(options: HearingOptions) {
     this.#options = options;
-    this.#held = new HeldEvents(options.maxHeldEvents);
+    this.#held = new HeldEvents({
+      maxPerThread: options.maxHeldEvents,
+      maxBytes: options.maxBacklogBytes,
+      mayBeOpening: options.mayBeOpening,
+    });
   }
 
   hears(peer: Peer, threadId: string): boolean {

@@ -84,9 +84,14 @@ export class Reception {
     this.#onChange();
   }
 
-  /** Everyone gets what is queued for them, then the end of the connection. */
-  finish(): void {
-    for (const session of this.#sessions) session.finish();
+  /** Whether other clients are here, which end no connection by themselves. */
+  get someStay(): boolean {
+    return [...this.#sessions].some((session) => !session.movesByItself);
+  }
+
+  /** Every session gets what is queued for it, and then the end of the connection. */
+  finish(error: BrokerError): void {
+    for (const session of this.#sessions) session.finish(error);
   }
 
   destroy(): void {
@@ -102,7 +107,7 @@ export class Reception {
         { details: { limit: maxSessions } },
       );
       session.send(errorLine(frame.id, toRpcError(error)));
-      return session.finish();
+      return session.finish(error);
     }
     const hello = session.introduce(frame.params);
     try {

@@ -129,15 +129,23 @@ export class Session implements Peer {
       `This session has left more than ${maxUnreadBytes} bytes unread.`,
       { details: { session: this.id, maxUnreadBytes } },
     );
-    this.#channel.send(notificationLine("broker/closing", { error: error.toJSON() }));
+    this.#sendClosing(error);
     this.#channel.close();
     setTimeout(() => this.#channel.destroy(), LAST_WORDS_MS).unref();
     this.#leave(error);
   }
 
-  /** Sends what is queued, then ends the connection. */
-  finish(): void {
-    this.#channel.close();
+  /**
+   * Announces the end of the connection. A client of ours ends it when it reads that, and so nothing
+   * that it sent before is lost: until then it is answered.
+   */
+  finish(error: BrokerError): void {
+    if (!this.#movesByItself) return this.#channel.close();
+    this.#sendClosing(error);
+  }
+
+  #sendClosing(error: BrokerError): void {
+    this.#channel.send(notificationLine("broker/closing", { error: error.toJSON() }));
   }
 
   destroy(): void {

@@ -28,6 +28,8 @@ import { Postponed } from "./postponed.ts";
 
 /** Beyond 64 outstanding requests the app-server gains nothing, and beyond 128 it loses some. */
 const WINDOW = 64;
+/** So many more for what must not wait behind them: interrupts and cancellations. */
+const URGENT_WINDOW = 16;
 /** A request that has run for this long is being worked on, not queued, and keeps nobody out. */
 const LEAVES_WINDOW_AFTER_MS = 2_000;
 /** Unless the app-server has been silent for so long: then nobody knows that it works on anything. */
@@ -49,6 +51,16 @@ export interface UpstreamEvents {
 
 export type Outcome = AnswerFrame | BrokerError;
 
+/**
+ * `urgent` requests have places of their own. A `probe` needs none, because it has to reach an
+ * app-server that answers nothing: its sender has one at a time.
+ */
+export type Priority = "ordinary" | "urgent" | "probe";
+
+export function priorityOf(method: string): Priority {
+  return method === "turn/interrupt" ? "urgent" : "ordinary";
+}
+
 export interface UpstreamRequest {
   readonly owner: object;
   /** The owner's own id for it, by which the owner may name it later. */
@@ -56,8 +68,8 @@ export interface UpstreamRequest {
   readonly method: string;
   /** Milliseconds it may take from being sent; Infinity for what may run as long as the app-server lives. */
   readonly limitMs: number;
-  /** Goes past everyone who waits, once the app-server takes anything at all. */
-  readonly urgent?: boolean;
+  /** Default: ordinary. */
+  readonly priority?: Priority;
   /** Called with each notification that names this request, before its response. */
   readonly onReport?: (frame: NotificationFrame, named: NamedRequest) => void;
 }
@@ -71,19 +83,22 @@ class Pending {
   readonly line: (id: RawId) => Line;
   readonly settle: (outcome: Outcome) => void;
   readonly onReport: UpstreamRequest["onReport"];
+  readonly priority: Priority;
   sentAt = 0;
-  inWindow = false;
+  /** Where it occupies a place. */
+  window: FairWindow<object, Pending> | undefined;
   /** How often the app-server has refused it for want of room. */
   refusals = 0;
 
   constructor(
-    { owner, id, method, limitMs, onReport }: UpstreamRequest,
+    { owner, id, method, limitMs, onReport, priority }: UpstreamRequest,
     line: (id: RawId) => Line,
     settle: (outcome: Outcome) => void,
   ) {
     this.owner = owner;
     this.ownId = id === undefined ? undefined : canonicalId(id);
     this.onReport = onReport;
+    this.priority = priority ?? "ordinary";
     this.method = method;
     this.limitMs = limitMs;
     this.line = line;
@@ -95,6 +110,7 @@ class Pending {
 export class Upstream {
   readonly #events: UpstreamEvents;
   readonly #window = new FairWindow<object, Pending>(WINDOW);
+  readonly #urgent = new FairWindow<object, Pending>(URGENT_WINDOW);
   readonly #pending = new Map<RawId, Pending>();
   readonly #postponed = new Postponed<Pending>((pending) => this.#admit(pending));
   #send: ((line: Line) => void) | undefined;
@@ -122,7 +138,7 @@ export class Upstream {
   }
 
   waitingOf(owner: object): number {
-    return this.#window.waitingOf(owner);
+    return this.#window.waitingOf(owner) + this.#urgent.waitingOf(owner);
   }
 
   /** The app-server has answered `initialize`: lines go here from now on, and whoever waits may go. */
@@ -134,14 +150,20 @@ export class Upstream {
 
   /** A client's request, every byte as it came but the id. */
   forward(request: UpstreamRequest, frame: RequestFrame, settle: (outcome: Outcome) => void): void {
-    this.#admit(new Pending(request, (id) => withId(frame, id), settle), request.urgent);
+    this.#admit(new Pending(request, (id) => withId(frame, id), settle));
   }
 
   /**
-   * A request of the broker's own.
+   * A request of the broker's own, in the same windows as those of the sessions.
+   *
    * @throws BrokerError when the app-server has gone or did not answer in time; RpcError as answered.
    */
-  async request(method: string, params: unknown, limitMs: number): Promise<unknown> {
+  async request(
+    method: string,
+    params: unknown,
+    limitMs: number,
+    priority: Priority = priorityOf(method),
+  ): Promise<unknown> {
     const answer = deferred<unknown>();
     const settle = (outcome: Outcome): void => {
       if (BrokerError.is(outcome)) answer.reject(outcome);
@@ -149,7 +171,7 @@ export class Upstream {
       else answer.reject(fromRpcError(outcome.error));
     };
     const line = (id: RawId): Line => requestLine(id, method, params);
-    this.#admit(new Pending({ owner: this, method, limitMs }, line, settle), true);
+    this.#admit(new Pending({ owner: this, method, limitMs, priority }, line, settle));
     return await answer.promise;
   }
 
@@ -250,6 +272,7 @@ export class Upstream {
     clearInterval(this.#sweep);
     const all = [
       ...this.#pending.values(),
+      ...this.#urgent.withdrawAll(),
       ...this.#window.withdrawAll(),
       ...this.#postponed.withdraw(() => true),
     ];
@@ -258,23 +281,27 @@ export class Upstream {
     this.#events.onAllAnswered();
   }
 
-  #admit(pending: Pending, urgent = false): void {
+  #admit(pending: Pending): void {
+    const { priority, owner } = pending;
     if (this.#end !== undefined) return pending.settle(this.#end);
-    if (urgent && this.#send !== undefined) return this.#dispatch(pending);
-    this.#window.push(pending.owner, pending);
+    if (priority === "probe" && this.#send !== undefined) return this.#dispatch(pending);
+    (priority === "ordinary" ? this.#window : this.#urgent).push(owner, pending);
     this.#pump();
   }
 
   #withdraw(owner: object, cause: BrokerError, meant: (pending: Pending) => boolean): void {
     const postponed = this.#postponed.withdraw((each) => each.owner === owner && meant(each));
-    for (const each of [...this.#window.withdraw(owner, meant), ...postponed]) each.settle(cause);
+    const waiting = [this.#urgent, this.#window].flatMap((each) => each.withdraw(owner, meant));
+    for (const each of [...waiting, ...postponed]) each.settle(cause);
   }
 
   #pump(): void {
     if (this.#send === undefined) return;
-    for (let next = this.#window.take(); next !== undefined; next = this.#window.take()) {
-      next.inWindow = true;
-      this.#dispatch(next);
+    for (const window of [this.#urgent, this.#window]) {
+      for (let next = window.take(); next !== undefined; next = window.take()) {
+        next.window = window;
+        this.#dispatch(next);
+      }
     }
   }
 
@@ -323,9 +350,8 @@ export class Upstream {
   }
 
   #leaveWindow(pending: Pending): void {
-    if (!pending.inWindow) return;
-    pending.inWindow = false;
-    this.#window.release();
+    pending.window?.release();
+    pending.window = undefined;
   }
 
   /** One timer for all requests, until it finds none: none per message, and none while nothing is to do. */
@@ -340,7 +366,7 @@ export class Upstream {
     let overdue = false;
     for (const [id, pending] of this.#pending) {
       const age = now - pending.sentAt;
-      if (age > LEAVES_WINDOW_AFTER_MS && pending.inWindow) {
+      if (age > LEAVES_WINDOW_AFTER_MS && pending.window !== undefined) {
         if (heard) this.#leaveWindow(pending);
         else overdue = true;
       }

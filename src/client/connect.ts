@@ -1,11 +1,10 @@
-import { BrokerError } from "../base/errors.ts";
 import { Deadline, durationMs } from "../base/deadline.ts";
 import { deferred } from "../base/deferred.ts";
 import { BROKER_VERSION } from "../base/version.ts";
 import { ensureBroker, servingEpoch, type Ensured } from "../lifecycle/ensure.ts";
 import { resolveScope, wantsPrivacy, type Scope, type ScopeOptions } from "../lifecycle/scope.ts";
 import type { BrokerLimits } from "../lifecycle/start-protocol.ts";
-import type { Closing, Draining } from "../wire/broker-protocol.ts";
+import type { Draining } from "../wire/broker-protocol.ts";
 import { AskedQuestions } from "./asked-questions.ts";
 import { BrokerClient, type Opened } from "./broker-client.ts";
 import { Inbox } from "./inbox.ts";
@@ -76,7 +75,6 @@ async function openOnce(
   },
 ): Promise<Opened> {
   let draining = deferred<Draining>();
-  let closing = deferred<Closing>();
   let asked = new AskedQuestions();
   let work = new OpenWork();
   const { clientInfo, experimentalApi, optOutNotificationMethods, limits, env } = options;
@@ -97,15 +95,13 @@ async function openOnce(
       handlers: () => {
         const own = {
           draining: deferred<Draining>(),
-          closing: deferred<Closing>(),
           asked: new AskedQuestions(),
           work: new OpenWork(),
         };
-        ({ draining, closing, asked, work } = own);
+        ({ draining, asked, work } = own);
         return {
           onNotification: (method, params) => {
             if (method === "broker/draining") own.draining.resolve(params as Draining);
-            if (method === "broker/closing") own.closing.resolve(params as Closing);
             inbox.notification(method, params);
             if (method === "serverRequest/resolved") own.asked.resolved(params);
             own.work.heard(method, params);
@@ -126,6 +122,5 @@ async function openOnce(
   });
   const { connection } = ensured.link;
   void connection.closed.then(() => asked.clear());
-  void closing.promise.then(({ error }) => connection.destroy(BrokerError.fromJSON(error)));
   return { ...ensured, draining: draining.promise, work };
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
-import { BrokerError, errnoOf, messageOf } from "../base/errors.ts";
+import { BrokerError, errnoOf, isErrorKind, messageOf } from "../base/errors.ts";
 import type { Deadline } from "../base/deadline.ts";
 import { deferred } from "../base/deferred.ts";
 import {
@@ -9,6 +9,7 @@ import {
   proofMatches,
   type BrokerHello,
   type BrokerHelloParams,
+  type Closing,
 } from "../wire/broker-protocol.ts";
 import { Connection, type ConnectionOptions } from "../wire/connection.ts";
 import { isRecord, RpcError } from "../wire/messages.ts";
@@ -58,15 +59,62 @@ export async function makeContact(
   } catch (error) {
     return { contact: contactOfError(errnoOf(error)) };
   }
+  const handlers = introduction.handlers();
   const connection = new Connection(
     { readable: socket, writable: socket },
-    { ...introduction.handlers(), maxLineBytes: MAX_LINE_BYTES },
+    {
+      ...handlers,
+      ...endingWithBroker(handlers, (error) => endConnection(connection, error)),
+      maxLineBytes: MAX_LINE_BYTES,
+    },
   );
   const contacted = await sayHello(record, introduction, { connection, socket }, deadline);
   if (contacted.link === undefined) {
     connection.destroy(new BrokerError("connectionClosed", "The broker did not say who it is."));
   }
   return contacted;
+}
+
+/**
+ * Ends the connection at `broker/closing`. The broker has answered all that it received, and reads on
+ * until this side has ended the connection: what is not answered by then was never received.
+ */
+function endingWithBroker(
+  { onNotification, onFrame }: Pick<ConnectionOptions, "onNotification" | "onFrame">,
+  end: (error: BrokerError) => void,
+): Pick<ConnectionOptions, "onNotification" | "onFrame"> {
+  const endIfClosing = (method: string, params: unknown): void => {
+    if (method === "broker/closing") end(closingError(params));
+  };
+  return {
+    onNotification: (method, params) => {
+      onNotification?.(method, params);
+      endIfClosing(method, params);
+    },
+    ...(onFrame === undefined
+      ? {}
+      : {
+          onFrame: (frame) => {
+            onFrame(frame);
+            endIfClosing(frame.method, frame.params);
+          },
+        }),
+  };
+}
+
+/** A client that is cut off had requests received and not answered; one of a broker that ends had none. */
+function endConnection(connection: Connection, error: BrokerError): void {
+  if (error.kind !== "draining") return connection.destroy(error);
+  const cause = new BrokerError("connectionLost", `The connection was lost: ${error.message}`);
+  connection.destroy(cause, error);
+}
+
+function closingError(params: unknown): BrokerError {
+  const error = isRecord(params) ? params["error"] : undefined;
+  if (isRecord(error) && isErrorKind(error["kind"])) {
+    return BrokerError.fromJSON((params as Closing).error);
+  }
+  return new BrokerError("connectionLost", "The broker has ended the connection.");
 }
 
 async function sayHello(

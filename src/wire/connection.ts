@@ -53,6 +53,8 @@ export class Connection {
   readonly #closed = deferred<BrokerError>();
   #nextId = 1;
   #end: BrokerError | undefined;
+  /** Why requests are refused that the other side has not received. */
+  #refusal: BrokerError | undefined;
 
   constructor(streams: Streams, options: ConnectionOptions) {
     this.#options = options;
@@ -84,7 +86,7 @@ export class Connection {
    *   broker answered with; RpcError when the app-server answered with an error of its own.
    */
   async request(method: string, params?: unknown, options: RequestOptions = {}): Promise<unknown> {
-    if (this.#end !== undefined) throw this.#end;
+    if (this.#refusal !== undefined) throw this.#refusal;
     options.signal?.throwIfAborted();
     const answer = deferred<unknown>();
     const abort = (): void => answer.reject(options.signal?.reason);
@@ -116,8 +118,8 @@ export class Connection {
    * @returns its id on this connection; undefined when that has ended.
    */
   forward(frame: RequestFrame, onOutcome: (outcome: Outcome) => void): RawId | undefined {
-    if (this.#end === undefined) return this.#ask((id) => withId(frame, id), onOutcome);
-    onOutcome(this.#end);
+    if (this.#refusal === undefined) return this.#ask((id) => withId(frame, id), onOutcome);
+    onOutcome(this.#refusal);
     return undefined;
   }
 
@@ -138,9 +140,13 @@ export class Connection {
     this.#settle(new BrokerError("connectionClosed", "The connection was closed by this program."));
   }
 
-  /** Ends the connection now, with the cause that everyone who waits is told. */
-  destroy(cause: BrokerError): void {
-    this.#settle(cause);
+  /**
+   * Ends the connection now.
+   *
+   * @param refusal rejects the pending requests and all later ones. Default: the cause.
+   */
+  destroy(cause: BrokerError, refusal: BrokerError = cause): void {
+    this.#settle(cause, refusal);
     this.#channel.destroy();
   }
 
@@ -206,10 +212,11 @@ export class Connection {
     );
   }
 
-  #settle(cause: BrokerError): void {
+  #settle(cause: BrokerError, refusal: BrokerError = cause): void {
     if (this.#end !== undefined) return;
     this.#end = cause;
-    for (const onOutcome of this.#pending.values()) onOutcome(cause);
+    this.#refusal = refusal;
+    for (const onOutcome of this.#pending.values()) onOutcome(refusal);
     for (const id of this.#pending.keys()) this.#forget(id);
     this.#closed.resolve(cause);
   }

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
-import { HeldEvents } from "../../src/broker/held-events.ts";
+import { HeldEvents, type HeldEventsOptions } from "../../src/broker/held-events.ts";
 import { useFakeClock } from "../support/fake-clock.ts";
 import { notificationFrame } from "./recording-peer.ts";
 
@@ -13,9 +13,14 @@ const numbers = (held: HeldEvents, threadId: string): number[] =>
 
 const clock = useFakeClock();
 
+function holding(more: Partial<HeldEventsOptions> = {}): HeldEvents {
+  const options = { maxPerThread: MAX_PER_THREAD, maxBytes: 1e6, mayBeOpening: () => false };
+  return new HeldEvents({ ...options, ...more });
+}
+
 describe("F35: events of a thread that nobody is known to hear", () => {
   test("are kept in their order, each for its thread, and told once", () => {
-    const held = new HeldEvents(1_000);
+    const held = holding();
     for (let n = 0; n < 10; n += 1) held.hold(n % 2 === 0 ? "even" : "odd", event(n));
     expect(numbers(held, "odd")).toEqual([1, 3, 5, 7, 9]);
     expect(numbers(held, "odd")).toEqual([]);
@@ -24,7 +29,7 @@ describe("F35: events of a thread that nobody is known to hear", () => {
   });
 
   test("are bounded for each thread: the first ones are kept", () => {
-    const held = new HeldEvents(1_000);
+    const held = holding();
     for (let n = 0; n < MAX_PER_THREAD + 10; n += 1) held.hold("noisy", event(n));
     held.hold("quiet", event(1));
     const kept = numbers(held, "noisy");
@@ -34,7 +39,7 @@ describe("F35: events of a thread that nobody is known to hear", () => {
   });
 
   test("are bounded in the number of threads: those that are there keep theirs", () => {
-    const held = new HeldEvents(1_000);
+    const held = holding();
     for (let n = 0; n <= MAX_THREADS; n += 1) held.hold(`t${n}`, event(n));
     held.hold("t0", event(7));
     expect(numbers(held, "t0")).toEqual([0, 7]);
@@ -44,7 +49,7 @@ describe("F35: events of a thread that nobody is known to hear", () => {
   });
 
   test("are dropped after a while, but not before", () => {
-    const held = new HeldEvents(1_000);
+    const held = holding();
     held.hold("early", event(1));
     clock.pass(HOLD_FOR_MS - 1);
     held.hold("late", event(2));
@@ -57,8 +62,37 @@ describe("F35: events of a thread that nobody is known to hear", () => {
     expect(numbers(held, "again")).toEqual([]);
   });
 
+  test("are kept while their thread may be opened (F110)", () => {
+    const opening = new Set(["slow"]);
+    const held = holding({ mayBeOpening: (threadId) => opening.has(threadId) });
+    held.hold("slow", event(1));
+    held.hold("done", event(2));
+    clock.pass(10 * HOLD_FOR_MS, HOLD_FOR_MS);
+    held.hold("slow", event(3));
+    expect(numbers(held, "done")).toEqual([]);
+    expect(numbers(held, "slow")).toEqual([1, 3]);
+    held.hold("slow", event(4));
+    opening.clear();
+    clock.pass(2 * HOLD_FOR_MS, HOLD_FOR_MS);
+    expect(numbers(held, "slow")).toEqual([]);
+  });
+
+  test("are bounded in bytes over all threads, and what was not kept is counted", () => {
+    const bytes = event(1).line.length;
+    const held = holding({ maxBytes: 3 * bytes });
+    for (let n = 1; n <= 2; n += 1) held.hold("first", event(n));
+    for (let n = 1; n <= 4; n += 1) held.hold("second", event(n));
+    expect(held.cutOf("second")).toBe(3);
+    expect(numbers(held, "first")).toEqual([1, 2]);
+    held.hold("second", event(5));
+    expect(held.cutOf("second")).toBe(4);
+    expect(numbers(held, "second")).toEqual([1]);
+    held.hold("second", event(6));
+    expect(numbers(held, "second")).toEqual([6]);
+  });
+
   test("need no timer when there are none", () => {
-    const held = new HeldEvents(1_000);
+    const held = holding();
     held.hold("t", event(1));
     held.release("t");
     clock.pass(2 * HOLD_FOR_MS);
@@ -69,7 +103,7 @@ describe("F35: events of a thread that nobody is known to hear", () => {
   });
 
   test("that are held after all were cleared are dropped after a while as well", () => {
-    const held = new HeldEvents(1_000);
+    const held = holding();
     held.hold("t", event(1));
     held.clear();
     expect(numbers(held, "t")).toEqual([]);

@@ -360,6 +360,26 @@ describe("a session that goes", () => {
     expect(bench.router.threadCount).toBe(0);
   });
 
+  test("releases 400 threads and interrupts 400 turns within the window (F115)", async () => {
+    const bench = new Bench();
+    const [idle, busy] = [await bench.client(), await bench.client()];
+    for (let n = 0; n < 400; n += 1) await bench.thread(idle, `i${n}`);
+    for (let n = 0; n < 400; n += 1) {
+      await bench.thread(busy, `b${n}`);
+      await bench.turn(busy, `b${n}`, `u${n}`);
+    }
+    await idle.go();
+    expect(bench.asked("thread/unsubscribe")).toHaveLength(WINDOW);
+    await busy.go();
+    expect(bench.asked("turn/interrupt")).toHaveLength(16);
+    for (const method of ["thread/unsubscribe", "turn/interrupt"]) {
+      for (let n = 0; n < 400; n += 1) {
+        await bench.tell({ id: bench.asked(method)[n]?.id, result: {} });
+      }
+      expect(bench.asked(method)).toHaveLength(400);
+    }
+  });
+
   test("F26 F38: takes nothing from those who hear the same thread", async () => {
     const bench = new Bench();
     const [one, other] = [await bench.client(), await bench.client()];

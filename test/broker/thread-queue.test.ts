@@ -169,6 +169,16 @@ describe("F32: requests for a busy thread that would rather wait", () => {
     expect(errorOf(two, "b")).toMatchObject({ kind: "invalidRequest" });
   });
 
+  test("keep waiting when another thread is closed", async () => {
+    const { bench, one, two } = await busy();
+    await begin(two, "a", queue());
+    await bench.thread(one, "other");
+    await bench.tell({ method: "thread/closed", params: { threadId: "other" } });
+    expect(two.answerTo("a")).toBeUndefined();
+    await bench.tell(turnCompleted("t", "u"));
+    expect(bench.router.turns()).toMatchObject([{ threadId: "t", session: 2 }]);
+  });
+
   test("are only so many", async () => {
     const { two } = await busy();
     for (let n = 0; n < 100; n += 1) await begin(two, `q${n}`, queue());

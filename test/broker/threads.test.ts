@@ -58,6 +58,34 @@ describe("who hears of a thread", () => {
   });
 });
 
+describe("the family of a thread", () => {
+  /** A parent with a child, which has a child of its own. */
+  function family(): Threads<Session> {
+    const threads = new Threads<Session>();
+    threads.subscribe("parent", a);
+    threads.adopt("child", "parent");
+    threads.adopt("grandchild", "child");
+    return threads;
+  }
+
+  test("has one root, at any depth", () => {
+    const threads = family();
+    const all = ["parent", "child", "grandchild"];
+    expect(all.map((each) => threads.rootOf(each))).toEqual(["parent", "parent", "parent"]);
+    for (const each of all) expect(threads.family(each)).toEqual(all);
+  });
+
+  test("is left by a child that is forgotten, or that works for another now", () => {
+    const threads = family();
+    threads.adopt("sibling", "parent");
+    threads.forget("child");
+    expect(threads.family("parent")).toEqual(["parent", "sibling"]);
+    threads.adopt("sibling", "other");
+    expect(threads.family("parent")).toEqual(["parent"]);
+    expect(threads.family("other")).toEqual(["other", "sibling"]);
+  });
+});
+
 test("F48: threads that are said to work for each other are no sub-agents", () => {
   const threads = new Threads<Session>();
   threads.subscribe("one", a);

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { monotonicMs } from "../../src/base/deadline.ts";
 import { BrokerError } from "../../src/base/errors.ts";
 import { TurnBook } from "../../src/broker/turn-book.ts";
 import { decodeFrame, type AnswerFrame, type NotificationFrame } from "../../src/wire/frame.ts";
+import { useFakeClock } from "../support/fake-clock.ts";
 
 const owner = { name: "owner" };
 
@@ -25,21 +27,23 @@ function answer(members: object): AnswerFrame {
 function book(history: readonly object[] = []): {
   readonly turns: TurnBook<object>;
   readonly happened: string[];
+  changes(): number;
 } {
   const happened: string[] = [];
+  let changes = 0;
   const turns = new TurnBook<object>({
     ask: (method) => {
       if (method === "turn/interrupt") happened.push("interrupt");
       return Promise.resolve({ data: history });
     },
-    onChange: () => {},
+    onChange: () => void (changes += 1),
     onEnd: () => happened.push("end"),
     onNext: () => happened.push("next"),
     onEndFound: () => happened.push("end found"),
     onLost: ({ id }) => happened.push(`lost ${String(id)}`),
     onStuck: () => happened.push("stuck"),
   });
-  return { turns, happened };
+  return { turns, happened, changes: () => changes };
 }
 
 describe("a turn", () => {
@@ -113,6 +117,37 @@ describe("a turn", () => {
     expect(turns.servedBy("root", started("v", "u"))).toBeUndefined();
     expect(turns.servedBy("t", started("v"))).toBeUndefined();
     expect(turns.servedBy("t", completed("v"))).toBeUndefined();
+    turns.lose(new BrokerError("appServerExited", "gone"));
+  });
+});
+
+describe("a turn that takes long", () => {
+  const clock = useFakeClock();
+
+  test("has an age of silence that counts from its last event, of whatever kind", () => {
+    const { turns } = book();
+    const turn = turns.begin("t", owner);
+    turns.heard("t", started("u"));
+    clock.pass(60_000);
+    const delta = { method: "item/agentMessage/delta", params: { threadId: "t", turnId: "u" } };
+    turns.heard("t", frameOf(delta));
+    expect(monotonicMs() - turn.lastEventAt).toBe(0);
+    clock.pass(1_000);
+    expect(monotonicMs() - turn.lastEventAt).toBe(1_000);
+    turns.lose(new BrokerError("appServerExited", "gone"));
+  });
+
+  test("and runs on after two interrupts is given up, so that no drain waits for it", () => {
+    const { turns, happened, changes } = book();
+    const turn = turns.begin("t", owner);
+    turns.heard("t", started("u"));
+    turns.abandon(turn);
+    clock.pass(10_000);
+    const before = changes();
+    expect([turn.givenUp, happened]).toEqual([false, ["interrupt", "interrupt"]]);
+    clock.pass(3_000);
+    expect([turn.givenUp, happened]).toEqual([true, ["interrupt", "interrupt", "stuck"]]);
+    expect(changes()).toBe(before + 1);
     turns.lose(new BrokerError("appServerExited", "gone"));
   });
 });

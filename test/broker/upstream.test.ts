@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { clientRequests } from "../../src/app-server/generated/methods.ts";
 import { isSafeToRepeat } from "../../src/app-server/method-table.ts";
-import { Upstream, type Outcome } from "../../src/broker/upstream.ts";
+import { type Priority, Upstream, type Outcome } from "../../src/broker/upstream.ts";
 import { BrokerError } from "../../src/base/errors.ts";
 import { decodeFrame, type RequestFrame } from "../../src/wire/frame.ts";
 import { RpcError } from "../../src/wire/messages.ts";
@@ -47,7 +47,7 @@ class Setting {
   ask(
     owner: object,
     name: string,
-    more: { method?: string; limitMs?: number; urgent?: boolean } = {},
+    more: { method?: string; limitMs?: number; priority?: Priority } = {},
   ): Outcome[] {
     const outcomes: Outcome[] = [];
     const frame = requestFrame("own", more.method ?? "m", { name });
@@ -150,10 +150,38 @@ describe("the window (F32)", () => {
   test("F36: keeps out nothing that is urgent", () => {
     const setting = Setting.opened();
     manyFrom(setting, {}, "r", WINDOW + 1);
-    setting.ask({}, "interrupt", { urgent: true });
+    setting.ask({}, "interrupt", { priority: "urgent" });
     expect(setting.names().at(-1)).toBe("interrupt");
     setting.answer("interrupt");
     expect(setting.names()).toHaveLength(WINDOW + 1);
+  });
+
+  test("holds the broker's own requests as those of one more session (F115)", () => {
+    const setting = Setting.opened();
+    const own = Array.from({ length: 400 }, (_each, n) =>
+      setting.upstream.request("m", { name: `own${n}` }, 5_000),
+    );
+    manyFrom(setting, {}, "r", 2);
+    expect(setting.names()).toHaveLength(WINDOW);
+    setting.answer("own0");
+    setting.answer("own1");
+    expect(setting.names().slice(WINDOW)).toEqual(["own64", "r0"]);
+    for (let n = 2; n < 400; n += 1) setting.answer(`own${n}`);
+    expect(setting.names()).toHaveLength(402);
+    return Promise.all(own);
+  });
+
+  test("holds urgent requests too, with places of their own, and never a probe (F115)", () => {
+    const setting = Setting.opened();
+    manyFrom(setting, {}, "r", 2 * WINDOW);
+    for (let n = 0; n < 400; n += 1) setting.ask({}, `urgent${n}`, { priority: "urgent" });
+    expect(setting.names()).toHaveLength(WINDOW + 16);
+    setting.ask({}, "probe", { priority: "probe" });
+    expect(setting.names().at(-1)).toBe("probe");
+    setting.answer("urgent3");
+    expect(setting.names().at(-1)).toBe("urgent16");
+    setting.answer("r0");
+    expect(setting.names().at(-1)).toBe(`r${WINDOW}`);
   });
 
   test("F12: is left by nobody while the app-server answers nothing: it may be stuck, and takes no more", () => {
@@ -172,7 +200,7 @@ describe("the window (F32)", () => {
   test("is left by a request that takes long while others are answered: that one is being worked on", () => {
     const setting = Setting.opened();
     const slow = manyFrom(setting, {}, "slow", WINDOW);
-    setting.ask({}, "probe", { urgent: true });
+    setting.ask({}, "probe", { priority: "probe" });
     setting.ask({}, "next");
     clock.pass(2_000, 500);
     expect(setting.names()).not.toContain("next");
@@ -191,7 +219,7 @@ describe("the window (F32)", () => {
   test("opens with the app-server: what was asked before waits, urgent or not, and is then sent", () => {
     const setting = new Setting();
     const outcomes = manyFrom(setting, {}, "early", 3);
-    outcomes.push(setting.ask({}, "interrupt", { urgent: true }));
+    outcomes.push(setting.ask({}, "interrupt", { priority: "urgent" }));
     expect(setting.upstream.outstanding).toBe(0);
     setting.open();
     expect(new Set(setting.names())).toEqual(new Set(["early0", "early1", "early2", "interrupt"]));
@@ -305,7 +333,7 @@ describe("the end of the app-server (F42)", () => {
     setting.upstream.close(new BrokerError("usage", "another cause"));
     expect(outcomes.every(([outcome]) => outcome === cause)).toBe(true);
     await expect(own).rejects.toBe(cause);
-    const later = [setting.ask({}, "later"), setting.ask({}, "urgent", { urgent: true })];
+    const later = [setting.ask({}, "later"), setting.ask({}, "urgent", { priority: "urgent" })];
     expect(later).toEqual([[cause], [cause]]);
     await expect(setting.upstream.request("own", {}, 1_000)).rejects.toBe(cause);
     setting.answer("r0");
@@ -350,10 +378,13 @@ describe("a request of the broker's own", () => {
     await expect(bad).rejects.toMatchObject({ name: RpcError.name, code: -7, data: 1 });
   });
 
-  test("takes nobody's place in the window, and ends at its limit", async () => {
+  test("ends at its limit, counted from when it was sent", async () => {
     const setting = Setting.opened();
     for (let n = 0; n < WINDOW; n += 1) setting.ask({}, `r${n}`);
     const own = setting.upstream.request("own", { name: "own" }, 1_000);
+    clock.pass(1_500, 500);
+    expect(setting.names()).not.toContain("own");
+    setting.answer("r0");
     expect(setting.names().at(-1)).toBe("own");
     clock.pass(1_500, 500);
     await expect(own).rejects.toMatchObject({ kind: "requestTimedOut" });

@@ -50,9 +50,11 @@ describe("what a question is about", () => {
     expect(announced(call("one")).about(params)).toBeUndefined();
   });
 
-  test("is nothing once the turn has ended", () => {
+  test("is nothing once its own thread's turn has ended", () => {
     const items = announced(call("one"));
+    items.observe("item/started", { threadId: "x", turnId: "u", item: call("two") });
     items.observe("turn/completed", { threadId: "t", turn: { id: "u" } });
     expect(items.about(approval())).toBeUndefined();
+    expect(items.about(approval({ threadId: "x" }))?.id).toBe("two");
   });
 });
