@@ -836,7 +836,7 @@ export const requirements: readonly Requirement[] = [
     id: "F121",
     title: "A workspace on a file system that hangs does not block the event loop of a broker",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F122",

@@ -29,10 +29,8 @@ import {
 import { appServerEnvironment } from "./app-server-environment.ts";
 import { DescendantWatch } from "./descendant-watch.ts";
 import { DrainLimit } from "./drain-limit.ts";
-import { DriftWatch } from "./drift-watch.ts";
 import type { Ending } from "./ending.ts";
 import { runDown } from "./exit-path.ts";
-import { GroundWatch } from "./ground.ts";
 import { Health } from "./health.ts";
 import { Jobs } from "./jobs.ts";
 import { Lifespan } from "./lifespan.ts";
@@ -42,8 +40,8 @@ import { OwnRecord, type End } from "./own-record.ts";
 import type { Peer } from "./peer.ts";
 import { Reception, type Host } from "./reception.ts";
 import { Router } from "./router.ts";
+import { Surroundings } from "./surroundings.ts";
 import { Watchdog } from "./watchdog.ts";
-import { writerOf } from "./thread-writer.ts";
 import { WearWatch } from "./wear-watch.ts";
 
 /** A cold start under heavy load, the retries on a locked database included. */
@@ -67,6 +65,7 @@ export class Broker implements Host {
   readonly #order: StartOrder;
   readonly #scopeDir: string;
   readonly #record: OwnRecord;
+  readonly #surroundings: Surroundings;
   readonly #ties: Ties;
   readonly #state = new StateMachine<BrokerState>("starting", MOVES);
   readonly #router: Router;
@@ -85,7 +84,6 @@ export class Broker implements Host {
   readonly #started = deferred<void>();
   readonly #ended = deferred<void>();
   #listener: Listener | undefined;
-  #ground: GroundWatch | undefined;
   #retirement: Retirement | undefined;
   #watchdog: Watchdog | undefined;
   #drainingSince: number | undefined;
@@ -96,13 +94,14 @@ export class Broker implements Host {
     this.#ties = ties;
     this.#scopeDir = order.scope.directory;
     this.#record = new OwnRecord(order);
+    this.#surroundings = new Surroundings(order);
     this.#router = new Router({
       workspace: order.scope.workspace,
       answerTimeoutMs: order.limits.answerTimeoutMs,
       capacity: order.limits,
       findOlderTurn: (threadId) =>
         findOlderTurn(order.scope.directory, order.claim.epoch, threadId),
-      writerOf: (threadId) => writerOf(order.scope, order.claim.epoch, threadId),
+      writerOf: (threadId) => this.#surroundings.writerOf(threadId),
       onTurnsChanged: () => this.#workChanged(),
       onThreadEvent: (frame, threadId) => this.#wear.outcomes.observe(frame, threadId),
       onTurnLost: () => this.#wear.outcomes.lost(),
@@ -164,6 +163,7 @@ export class Broker implements Host {
   async listen(): Promise<ServingRecord> {
     const { scope, claim } = this.#order;
     const { epoch } = claim;
+    const reading = this.#surroundings.circumstances();
     const { instance } = this.#record;
     const endpoint = chooseEndpoint({ ...scope, epoch, instance });
     const listener = await Listener.open(endpoint, (socket) => {
@@ -173,34 +173,24 @@ export class Broker implements Host {
     this.#listener = listener;
     let record: ServingRecord;
     try {
+      const circumstances = await reading;
       // Before the record, at which the predecessor steps down: the fixed path never leads nowhere.
       // One that was superseded while it started must not lead anybody here.
       if (listEpochs(this.#scopeDir)[0] === epoch) listener.pointCurrentHere();
-      record = this.#record.publishServing(endpoint);
+      record = this.#record.publishServing(endpoint, circumstances);
     } catch (error) {
       listener.close();
       throw error;
     }
-    const drift = new DriftWatch(record, (reason) => {
-      trace("info", "broker.drifted", { reason });
-      this.#reception.sendOn({ reason, reconnect: true, abnormal: false });
+    // A broker that was superseded meanwhile does not start an app-server first.
+    this.#surroundings.watch(record, {
+      onLost: (loss) => void this.end(loss),
+      onHeld: () => listener.keepCurrent(),
+      onDrift: (reason) => {
+        trace("info", "broker.drifted", { reason });
+        this.#reception.sendOn({ reason, reconnect: true, abnormal: false });
+      },
     });
-    this.#ground = new GroundWatch(
-      {
-        scopeDir: this.#scopeDir,
-        epoch,
-        token: claim.token,
-        workspace: scope.workspace,
-        socket: process.platform === "win32" ? null : endpoint.address,
-      },
-      (loss) => void this.end(loss),
-      () => {
-        listener.keepCurrent();
-        drift.look();
-      },
-    );
-    // Whoever was superseded meanwhile need not start an app-server first.
-    this.#ground.look();
     if (this.#state.is("starting")) void this.#startAppServer();
     return record;
   }
@@ -217,7 +207,7 @@ export class Broker implements Host {
     this.#endsBecause = reason;
     this.#lifespan.stop();
     this.#wear.stop();
-    this.#ground?.close();
+    this.#surroundings.close();
     this.#retirement?.close();
     this.#started.reject(error ?? new BrokerError("draining", `The broker ends: ${reason}.`));
     this.#runDown(ending)

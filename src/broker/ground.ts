@@ -15,7 +15,6 @@ export interface Ground {
   readonly scopeDir: string;
   readonly epoch: number;
   readonly token: string;
-  readonly workspace: string;
   /** The socket file; null where endpoints are no files. */
   readonly socket: string | null;
 }
@@ -52,7 +51,6 @@ export function groundLost(ground: Ground, seen: Seen = {}): Loss | undefined {
     seen.ownRecord = mark;
   }
   if (ground.socket !== null && isGone(ground.socket)) return replaced("its socket is gone");
-  if (isGone(ground.workspace)) return { reason: "the workspace is gone", reconnect: false };
   return undefined;
 }
 

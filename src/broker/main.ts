@@ -9,11 +9,13 @@ import {
   type StartOrder,
   type StartReport,
 } from "../lifecycle/start-protocol.ts";
+import { fileOperationsSettle } from "../os/file-lane.ts";
 import { enterOwnJob } from "../os/own-job.ts";
 import { Broker } from "./broker.ts";
 import { startLog } from "./log.ts";
 
 const STDIN = 0;
+const LAST_OPERATIONS_MS = 500;
 
 /** The daemon: reads its order, takes its epoch, reports, and lives until its broker has ended. */
 async function main(): Promise<void> {
@@ -37,7 +39,7 @@ async function main(): Promise<void> {
   trace("info", "broker.listening", { epoch: order.claim.epoch, workspace: order.scope.workspace });
   await broker.ended;
   if (order.scope.private) forgetScope(order.scope.directory);
-  process.exit(0);
+  await leave(0);
 }
 
 /**
@@ -50,6 +52,12 @@ async function readOrder(): Promise<StartOrder> {
   const order = await promisify(readFile)(STDIN, "utf8");
   clearTimeout(tooLate);
   return JSON.parse(order) as StartOrder;
+}
+
+/** A file operation that hangs would keep `process.exit` from ending the process. */
+async function leave(code: number): Promise<void> {
+  if (await fileOperationsSettle(LAST_OPERATIONS_MS)) process.exit(code);
+  process.kill(process.pid, "SIGKILL");
 }
 
 /** A defect of ours: everyone is told, and the successor starts afresh. */
@@ -65,7 +73,7 @@ function dieOf(broker: Broker, thrown: unknown): void {
       details: { stack },
     },
   );
-  void broker.end({ reason: error.message, error, force: true }).then(() => process.exit(1));
+  void broker.end({ reason: error.message, error, force: true }).then(() => leave(1));
 }
 
 /** Nobody may be there any more to read it. */

@@ -4,7 +4,7 @@ import { BrokerError, textDetail } from "../base/errors.ts";
 import type { Figures } from "../base/figures.ts";
 import { trace } from "../base/trace.ts";
 import { BROKER_BUILD, BROKER_VERSION } from "../base/version.ts";
-import { readCodexSettings } from "../lifecycle/codex-settings.ts";
+import { UNKNOWN_FINGERPRINT, type Circumstances } from "../lifecycle/drift.ts";
 import {
   epochPath,
   holdsEpoch,
@@ -14,7 +14,6 @@ import {
 } from "../lifecycle/epoch-file.ts";
 import type { StartOrder } from "../lifecycle/start-protocol.ts";
 import type { Endpoint } from "../os/endpoint.ts";
-import { fingerprintOf } from "../os/fingerprint.ts";
 import { identityOf, ownIdentity } from "../os/process-identity.ts";
 import type { Ending } from "./ending.ts";
 
@@ -42,7 +41,10 @@ export class OwnRecord {
   }
 
   /** @throws BrokerError when the epoch was lost meanwhile, or cannot be written to. */
-  publishServing({ address, current }: Endpoint): ServingRecord {
+  publishServing(
+    { address, current }: Endpoint,
+    { fingerprint, settings }: Circumstances,
+  ): ServingRecord {
     const { claim, scope } = this.#order;
     if (!this.#holds()) {
       throw new BrokerError(
@@ -61,13 +63,13 @@ export class OwnRecord {
       startedAt: this.startedAt,
       workspace: scope.workspace,
       codex: scope.codex,
-      fingerprint: fingerprintOf(scope.codex) ?? "unknown",
+      fingerprint: fingerprint ?? UNKNOWN_FINGERPRINT,
       codexHome: scope.codexHome,
       label: scope.label,
       place: scope.place,
       private: scope.private,
       environment: scope.environment,
-      settings: readCodexSettings(scope.codexHome),
+      settings,
       versions: { broker: BROKER_VERSION, build: BROKER_BUILD, node: process.versions.node },
     };
     publishEpoch(scope.directory, record);

@@ -37,7 +37,7 @@ export interface WriterLookUp {
   /** Finds the turn of a thread that has none here, in the brokers that this one has superseded. */
   readonly findOlderTurn: (threadId: string) => Promise<OlderTurn | undefined>;
   /** Which process it is, where that can be known. */
-  readonly writerOf: (threadId: string) => ThreadWriter | undefined;
+  readonly writerOf: (threadId: string) => Promise<ThreadWriter | undefined>;
 }
 
 /** What becomes of a request that waits: one of them happens, once. */
@@ -70,7 +70,9 @@ export class WriterWaits {
     if (!this.#waiting.has(giveUp)) return;
     const pauseMs = patience.nextPauseMs(older !== undefined);
     if (pauseMs === undefined) {
-      return giveUp(threadHeldElsewhere(threadId, older, this.#lookUp.writerOf(threadId)));
+      const writer = await this.#lookUp.writerOf(threadId);
+      if (!this.#waiting.has(giveUp)) return;
+      return giveUp(threadHeldElsewhere(threadId, older, writer));
     }
     setTimeout(() => {
       if (this.#waiting.delete(giveUp)) after.again();

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { errnoOf } from "../base/errors.ts";
 
@@ -14,12 +15,25 @@ export interface CodexSettings {
 /** Equal to nothing: of a file that could not be read, nothing can be said. */
 const UNREAD = "unread";
 
+/** Of files that could not be read in time. */
+export const UNREAD_SETTINGS: CodexSettings = { config: UNREAD, login: UNREAD };
+
 export function settingsFiles(codexHome: string): readonly [config: string, auth: string] {
   return [path.join(codexHome, "config.toml"), path.join(codexHome, "auth.json")];
 }
 
 export function readCodexSettings(codexHome: string): CodexSettings {
   const [config, auth] = settingsFiles(codexHome).map(readText);
+  return settingsIn(config, auth);
+}
+
+/** The same without blocking: the directory may be on a remote disk. */
+export async function loadCodexSettings(codexHome: string): Promise<CodexSettings> {
+  const [config, auth] = settingsFiles(codexHome);
+  return settingsIn(await loadText(config), await loadText(auth));
+}
+
+function settingsIn(config: string | undefined, auth: string | undefined): CodexSettings {
   return {
     config: config === undefined ? UNREAD : hashOf(config),
     login: auth === undefined ? UNREAD : hashOf(loginIn(auth)),
@@ -57,8 +71,16 @@ function readText(file: string): string | undefined {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
-    return errnoOf(error) === "ENOENT" ? "" : undefined;
+    return insteadOfText(error);
   }
+}
+
+async function loadText(file: string): Promise<string | undefined> {
+  return await readFile(file, "utf8").catch(insteadOfText);
+}
+
+function insteadOfText(error: unknown): "" | undefined {
+  return errnoOf(error) === "ENOENT" ? "" : undefined;
 }
 
 function hashOf(text: string): string {

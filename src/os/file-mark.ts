@@ -1,4 +1,5 @@
-import { statSync } from "node:fs";
+import { statSync, type BigIntStats } from "node:fs";
+import { stat } from "node:fs/promises";
 import { errnoOf } from "../base/errors.ts";
 
 /** Of what is not there. */
@@ -14,16 +15,38 @@ const SETTLED_AFTER_MS = 2_500;
  */
 export function markOf(path: string): string | undefined {
   try {
-    const { dev, ino, size, mtimeNs, ctimeNs, ctimeMs } = statSync(path, { bigint: true });
-    if (Date.now() - Number(ctimeMs) < SETTLED_AFTER_MS) return undefined;
-    return `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`;
+    return markIn(statSync(path, { bigint: true }));
   } catch (error) {
     return errnoOf(error) === "ENOENT" ? ABSENT : undefined;
   }
 }
 
+/** The same for a path that may be on a remote disk. */
+async function readMark(path: string): Promise<string | undefined> {
+  try {
+    return markIn(await stat(path, { bigint: true }));
+  } catch (error) {
+    return errnoOf(error) === "ENOENT" ? ABSENT : undefined;
+  }
+}
+
+function markIn({ dev, ino, size, mtimeNs, ctimeNs, ctimeMs }: BigIntStats): string | undefined {
+  if (Date.now() - Number(ctimeMs) < SETTLED_AFTER_MS) return undefined;
+  return `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`;
+}
+
 /** One mark for all of them; undefined when one has none. */
 export function marksOf(paths: readonly string[]): string | undefined {
-  const marks = paths.map((path) => markOf(path));
+  return together(paths.map((path) => markOf(path)));
+}
+
+/** The same for paths that may be on a remote disk. One after the other, to take one thread. */
+export async function readMarks(paths: readonly string[]): Promise<string | undefined> {
+  const marks = [];
+  for (const path of paths) marks.push(await readMark(path));
+  return together(marks);
+}
+
+function together(marks: ReadonlyArray<string | undefined>): string | undefined {
   return marks.includes(undefined) ? undefined : marks.join("\n");
 }

@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync, statSync, type BigIntStats } from "node:fs";
+import { readdir, readFile, stat } from "node:fs/promises";
+import type { BigIntStats } from "node:fs";
 import { isRunning, readStat } from "./proc-stat.ts";
 
 /** The process that has locked a file. */
@@ -15,16 +16,16 @@ const HELD = /^\d+: \w+ +\w+ +WRITE +(\d+) \S+:(\d+) /gm;
 /**
  * Who holds the lock on that file. Undefined when nobody does and where it cannot be known: on systems
  * other than Linux, for processes of another pid namespace or user, and when the process that took the
- * lock has left it to another.
+ * lock has left it to another. Does not block: files that the holder has open may be on a remote disk.
  */
-export function lockHolder(path: string): LockHolder | undefined {
+export async function lockHolder(path: string): Promise<LockHolder | undefined> {
   try {
-    const file = statSync(path, { bigint: true });
-    for (const [, pid = "", inode] of readFileSync("/proc/locks", "latin1").matchAll(HELD)) {
-      if (inode !== String(file.ino) || !hasOpen(pid, file)) continue;
-      const stat = readStat(Number(pid));
-      if (stat === undefined || !isRunning(stat)) continue;
-      return { pid: stat.pid, program: stat.comm, parentPid: stat.ppid };
+    const file = await stat(path, { bigint: true });
+    for (const [, pid = "", inode] of (await readFile("/proc/locks", "latin1")).matchAll(HELD)) {
+      if (inode !== String(file.ino) || !(await hasOpen(pid, file))) continue;
+      const holder = readStat(Number(pid));
+      if (holder === undefined || !isRunning(holder)) continue;
+      return { pid: holder.pid, program: holder.comm, parentPid: holder.ppid };
     }
   } catch {
     // No such file, or no such system.
@@ -33,16 +34,13 @@ export function lockHolder(path: string): LockHolder | undefined {
 }
 
 /** Another file system may have the same inode, and how the list names a file system is not what `stat` says. */
-function hasOpen(pid: string, file: BigIntStats): boolean {
-  try {
-    return readdirSync(`/proc/${pid}/fd`).some((descriptor) => {
-      const open = statSync(`/proc/${pid}/fd/${descriptor}`, {
-        bigint: true,
-        throwIfNoEntry: false,
-      });
-      return open?.dev === file.dev && open.ino === file.ino;
-    });
-  } catch {
-    return false;
+async function hasOpen(pid: string, file: BigIntStats): Promise<boolean> {
+  for (const descriptor of await readdir(`/proc/${pid}/fd`).catch(() => [])) {
+    // It may have been closed meanwhile.
+    const open = await stat(`/proc/${pid}/fd/${descriptor}`, { bigint: true }).catch(
+      () => undefined,
+    );
+    if (open?.dev === file.dev && open.ino === file.ino) return true;
   }
+  return false;
 }

@@ -48,7 +48,7 @@ export class Bench {
   readonly router = new Router({
     workspace: Bench.WORKSPACE,
     findOlderTurn: () => Promise.resolve(undefined),
-    writerOf: () => undefined,
+    writerOf: async () => undefined,
     answerTimeoutMs: 600_000,
     capacity: DEFAULT_LIMITS,
     onTurnsChanged: () => void (this.calls.turnsChanged += 1),

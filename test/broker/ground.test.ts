@@ -29,10 +29,9 @@ beforeEach(async () => {
     scopeDir: at("scope"),
     epoch: record.epoch,
     token: record.token,
-    workspace: at("work"),
     socket: at("x.sock"),
   };
-  for (const each of [ground.scopeDir, ground.workspace]) mkdirSync(each);
+  mkdirSync(ground.scopeDir);
   writeFileSync(ground.socket, "");
   publishEpoch(ground.scopeDir, record);
 });
@@ -53,7 +52,6 @@ describe("the ground of a broker", () => {
 
   test.each<[what: string, lose: () => void, reason: RegExp, reconnect: boolean]>([
     ["F08: its socket is gone", () => remove(ground.socket), /socket is gone/, true],
-    ["F25: its workspace is gone", () => remove(ground.workspace), /workspace is gone/, false],
     ["its state directory is gone", () => remove(ground.scopeDir), /epoch file is gone/, true],
     ["its record is gone", () => remove(epochPath(ground.scopeDir, 7)), /is gone/, true],
     [
@@ -83,10 +81,8 @@ describe("the ground of a broker", () => {
   });
 
   test.each<[what: string, path: () => string]>([
-    ["its record", () => epochPath(ground.scopeDir, 7)],
     ["its state directory", () => ground.scopeDir],
     ["its socket", () => ground.socket],
-    ["its workspace", () => ground.workspace],
   ])(
     "F24: is not lost while %s cannot be read: that proves nothing, and is looked at again",
     (_what, path) => {

@@ -20,7 +20,7 @@ function waits(found?: OlderTurn): {
   const happened: unknown[] = [];
   const writers = new WriterWaits({
     findOlderTurn: () => Promise.resolve(found),
-    writerOf: () => undefined,
+    writerOf: async () => undefined,
   });
   return {
     writers,

@@ -268,8 +268,8 @@ class Actor {
   stepDownIfLost(broker: Broker): void {
     if (broker.state !== "serving") return;
     const { dir } = this.#world;
-    const { epoch, token, workspace } = broker.record;
-    const lost = groundLost({ scopeDir: dir, epoch, token, workspace, socket: null });
+    const { epoch, token } = broker.record;
+    const lost = groundLost({ scopeDir: dir, epoch, token, socket: null });
     if (lost === undefined) return;
     broker.state = "ended";
     if (!holdsEpoch(dir, epoch, token)) return;

@@ -13,15 +13,15 @@ describe.skipIf(process.platform !== "linux")("F40: who holds the lock on a file
   test("is the process that took it, and nobody before and after", async () => {
     await using dir = await makeTempDir();
     const path = join(dir.path, "a.lock");
-    expect(lockHolder(path)).toBeUndefined();
+    expect(await lockHolder(path)).toBeUndefined();
     await writeFile(path, "");
-    expect(lockHolder(path)).toBeUndefined();
+    expect(await lockHolder(path)).toBeUndefined();
     // `--no-fork`: what was locked is held by the program itself.
     const holder = spawn("flock", ["--no-fork", path, "sh", "-c", "echo locked; read -r line"], {
       stdio: ["pipe", "pipe", "inherit"],
     });
     await once(holder.stdout, "data");
-    expect(lockHolder(path)).toEqual({
+    expect(await lockHolder(path)).toEqual({
       pid: holder.pid,
       program: "sh",
       parentPid: process.pid,
@@ -29,12 +29,12 @@ describe.skipIf(process.platform !== "linux")("F40: who holds the lock on a file
     // One that only waits for it holds nothing.
     const waiting = spawn("flock", ["--no-fork", path, "true"], { stdio: "ignore" });
     await writeFile(join(dir.path, "b.lock"), "");
-    expect(lockHolder(join(dir.path, "b.lock"))).toBeUndefined();
-    expect(lockHolder(path)?.pid).toBe(holder.pid);
+    expect(await lockHolder(join(dir.path, "b.lock"))).toBeUndefined();
+    expect((await lockHolder(path))?.pid).toBe(holder.pid);
     holder.stdin.end("\n");
     await once(waiting, "exit");
-    expect(lockHolder(path)).toBeUndefined();
+    expect(await lockHolder(path)).toBeUndefined();
     await rm(path);
-    expect(lockHolder(path)).toBeUndefined();
+    expect(await lockHolder(path)).toBeUndefined();
   });
 });
