@@ -809,7 +809,7 @@ export const requirements: readonly Requirement[] = [
     id: "F117",
     title: "One large message does not count as the backlog of a slow client",
     source: "Read in the code",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F118",
@@ -946,7 +946,7 @@ export const requirements: readonly Requirement[] = [
     title:
       "Connections without a handshake have small buffers, and memory returns after they close",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F140",

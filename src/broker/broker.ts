@@ -111,7 +111,10 @@ export class Broker implements Host {
       onAllAnswered: () => this.#changes.notify(),
       onSilence: () => void this.#health.check(0, 0),
     });
-    this.#reception = new Reception(this, this.#router, order.limits, () => this.#workChanged());
+    this.#reception = new Reception(this, this.#router, order.limits, {
+      onSessionsChanged: () => this.#workChanged(),
+      onArrivalLeft: () => this.#changes.notify(),
+    });
     this.#health = new Health(this.#router.upstream, {
       atWork: () => this.#router.turnCount > 0 || this.#router.upstream.outstanding > 0,
       onSilent: () => this.#appServerSilent(),
@@ -120,7 +123,7 @@ export class Broker implements Host {
     this.#lifespan = new Lifespan(
       order.limits,
       () => ({
-        sessions: this.#reception.size,
+        sessions: this.#reception.sessions,
         turns: this.#router.turnCount + this.jobs.beginning,
       }),
       (ending) => void this.end(ending),
@@ -166,10 +169,7 @@ export class Broker implements Host {
     const reading = this.#surroundings.circumstances();
     const { instance } = this.#record;
     const endpoint = chooseEndpoint({ ...scope, epoch, instance });
-    const listener = await Listener.open(endpoint, (socket) => {
-      this.#wear.sessionOpened();
-      this.#reception.accept(socket);
-    });
+    const listener = await Listener.open(endpoint, (socket) => this.#reception.accept(socket));
     this.#listener = listener;
     let record: ServingRecord;
     try {
@@ -220,6 +220,7 @@ export class Broker implements Host {
   }
 
   async welcome(hello: BrokerHelloParams | undefined): Promise<unknown> {
+    this.#wear.sessionOpened();
     if (hello === undefined) await this.started.catch(unlessDraining);
     else if (this.#state.is("serving")) await this.#health.check(HELLO_PROBE_WAIT_MS);
     const result = this.#appServer.started?.initializeResult ?? {

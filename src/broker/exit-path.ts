@@ -77,7 +77,7 @@ export async function runDown(broker: RunDown, ending: Ending): Promise<void> {
   await changes.until(() => broker.jobs.open === 0, JOURNAL_GRACE_MS);
   reception.finish(new BrokerError("draining", `This broker has ended: ${reason}.`));
   const leaveMs = ending.force === true ? FORCED_GRACE_MS : LEAVE_GRACE_MS;
-  await changes.until(() => reception.size === 0, FLUSH_GRACE_MS);
+  await changes.until(() => reception.connections === 0, FLUSH_GRACE_MS);
   await changes.until(() => !reception.someMoveByThemselves, leaveMs);
   reception.destroy();
   broker.writeObituary(await broker.appServer.stop());
@@ -108,6 +108,6 @@ async function settleTurns(
  * answered too.
  */
 async function letClientsMove({ reception, changes }: RunDown): Promise<void> {
-  await changes.until(() => reception.size === 0, HEARD_GRACE_MS);
+  await changes.until(() => reception.connections === 0, HEARD_GRACE_MS);
   await changes.until(() => !reception.someMoveByThemselves, MOVE_GRACE_MS);
 }

@@ -14,37 +14,57 @@ import { errorLine, notificationLine, resultLine, toRpcError } from "../wire/mes
 import { answerRequestOfOurs, isRequestOfOurs, type BrokerFacade } from "./requests-of-ours.ts";
 import type { Router } from "./router.ts";
 import { Session, type SessionEvents } from "./session.ts";
+import { UnfinishedLines } from "./unfinished-lines.ts";
 
 const DISCONNECTED_KEPT = 10;
+
+/** Connections that have not said `initialize` yet; with one more, that goes which has waited longest. */
+const MAX_ARRIVALS = 1_000;
 
 export interface Host extends BrokerFacade {
   /** The answer to `initialize`, once there is one. @throws BrokerError why the start failed. */
   welcome(hello: BrokerHelloParams | undefined): Promise<unknown>;
 }
 
-/** Everyone who is connected: let in, handed on to the broker or to the router, and seen off. */
+export interface ReceptionEvents {
+  /** A session has begun or ended. */
+  onSessionsChanged(): void;
+  /** A connection has ended that was no session. */
+  onArrivalLeft(): void;
+}
+
+/** Every connection: accepted, handed on to the broker or to the router, and closed. */
 export class Reception {
   readonly #host: Host;
   readonly #router: Router;
-  readonly #onChange: () => void;
+  readonly #events: ReceptionEvents;
   readonly #sessions = new Set<Session>();
+  /** Connections that have not said `initialize`: no sessions yet. */
+  readonly #arrivals = new Set<Session>();
   readonly #capacity: BrokerCapacity;
+  readonly #unfinished: UnfinishedLines;
   readonly #disconnected: Array<{
     readonly told: Omit<Disconnected, "agoMs">;
     readonly at: number;
   }> = [];
   #nextSession = 1;
 
-  /** @param onChange called when a session has come or gone. */
-  constructor(host: Host, router: Router, capacity: BrokerCapacity, onChange: () => void) {
+  constructor(host: Host, router: Router, capacity: BrokerCapacity, events: ReceptionEvents) {
     this.#host = host;
     this.#capacity = capacity;
+    this.#unfinished = new UnfinishedLines(capacity.maxUnfinishedBytes);
     this.#router = router;
-    this.#onChange = onChange;
+    this.#events = events;
   }
 
-  get size(): number {
+  /** Clients that have said who they are. */
+  get sessions(): number {
     return this.#sessions.size;
+  }
+
+  /** Sessions, and what may become one. */
+  get connections(): number {
+    return this.#sessions.size + this.#arrivals.size;
   }
 
   /** Whether clients of ours are here, which go on with a successor when they are told to. */
@@ -79,28 +99,29 @@ export class Reception {
       onAnswer: (from, frame) => this.#router.answer(from, frame),
       onEnd: (from, error) => this.#ended(from, error),
     };
-    const session = new Session(this.#nextSession++, socket, events, this.#capacity);
-    this.#sessions.add(session);
-    this.#onChange();
+    const id = this.#nextSession++;
+    this.#arrivals.add(new Session(id, socket, events, this.#capacity, this.#unfinished));
+    const [oldest] = this.#arrivals;
+    if (this.#arrivals.size > MAX_ARRIVALS) oldest?.destroy();
   }
 
-  /** Whether other clients are here, which end no connection by themselves. */
+  /** Whether other clients are here, which end no connection by themselves, or may be. */
   get someStay(): boolean {
-    return [...this.#sessions].some((session) => !session.movesByItself);
+    return [...this.#sessions, ...this.#arrivals].some((each) => !each.movesByItself);
   }
 
   /** Every session gets what is queued for it, and then the end of the connection. */
   finish(error: BrokerError): void {
-    for (const session of this.#sessions) session.finish(error);
+    for (const each of [...this.#sessions, ...this.#arrivals]) each.finish(error);
   }
 
   destroy(): void {
-    for (const session of this.#sessions) session.destroy();
+    for (const each of [...this.#sessions, ...this.#arrivals]) each.destroy();
   }
 
   async #initialize(session: Session, frame: RequestFrame): Promise<void> {
     const { maxSessions } = this.#capacity;
-    if (this.#sessions.size > maxSessions) {
+    if (this.#sessions.size >= maxSessions) {
       const error = new BrokerError(
         "tooManySessions",
         `This broker has ${maxSessions} sessions already.`,
@@ -110,6 +131,9 @@ export class Reception {
       return session.finish(error);
     }
     const hello = session.introduce(frame.params);
+    this.#arrivals.delete(session);
+    this.#sessions.add(session);
+    this.#events.onSessionsChanged();
     try {
       session.send(resultLine(frame.id, await this.#host.welcome(hello)));
       if (this.#sessions.has(session)) this.#router.join(session);
@@ -129,10 +153,11 @@ export class Reception {
   }
 
   #ended(session: Session, error: BrokerError | undefined): void {
+    if (this.#arrivals.delete(session)) return this.#events.onArrivalLeft();
     if (error !== undefined) this.#noteDisconnected(session, error);
     this.#sessions.delete(session);
     this.#router.leave(session);
-    this.#onChange();
+    this.#events.onSessionsChanged();
   }
 
   #noteDisconnected(session: Session, error: BrokerError): void {

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { notificationFacts } from "../app-server/method-table.ts";
 import { BrokerError } from "../base/errors.ts";
-import { monotonicMs } from "../base/deadline.ts";
+import { monotonicMs, startTimer, type Timer } from "../base/deadline.ts";
 import { trace } from "../base/trace.ts";
 import type { BrokerCapacity } from "../lifecycle/start-protocol.ts";
 import {
@@ -14,13 +14,24 @@ import type { Line } from "../wire/line.ts";
 import { LineChannel } from "../wire/line-channel.ts";
 import { errorLine, isRecord, notificationLine, toRpcError } from "../wire/messages.ts";
 import { decodeClientLine } from "../wire/client-line.ts";
+import { UnreadLimit } from "../wire/unread-limit.ts";
 import type { Peer } from "./peer.ts";
+import type { Unfinished, UnfinishedLines } from "./unfinished-lines.ts";
 import { choiceIn } from "./when-busy.ts";
+
+/**
+ * Before a connection has said who it is, so much is enough: an `initialize` has some hundred bytes, and
+ * its response is the first thing that there is to read.
+ */
+const HANDSHAKE_BYTES = 256 * 1024;
 
 /** For a client that was cut off to read what it was sent, and why. */
 const LAST_WORDS_MS = 5_000;
 
-export type SessionLimits = Pick<BrokerCapacity, "maxLineBytes" | "maxUnreadBytes">;
+export type SessionLimits = Pick<
+  BrokerCapacity,
+  "handshakeTimeoutMs" | "maxLineBytes" | "maxUnreadBytes"
+>;
 
 /** The published plugin says this, and nothing else, on a connection of its own. */
 const SAID_BY_STRANGERS: keyof BrokerRequests = "broker/shutdown";
@@ -36,11 +47,13 @@ export interface SessionEvents {
 }
 
 /** One client's connection: its handshake, what it asked to hear, and its queue. */
-export class Session implements Peer {
+export class Session implements Peer, Unfinished {
   readonly id: number;
   readonly #events: SessionEvents;
   readonly #limits: SessionLimits;
   readonly #channel: LineChannel;
+  readonly #unfinished: UnfinishedLines;
+  readonly #handshake: Timer;
   readonly #openedAt = monotonicMs();
   #initialized = false;
   #client = "";
@@ -50,22 +63,30 @@ export class Session implements Peer {
   #experimentalApi = false;
   #optOut: ReadonlySet<string> = new Set();
   #ended = false;
-  /** The longest line since everything had been read. */
-  #biggest = 0;
+  #unread = new UnreadLimit(HANDSHAKE_BYTES);
 
-  constructor(id: number, socket: Socket, events: SessionEvents, limits: SessionLimits) {
+  constructor(
+    id: number,
+    socket: Socket,
+    events: SessionEvents,
+    limits: SessionLimits,
+    unfinished: UnfinishedLines,
+  ) {
     this.id = id;
     this.#limits = limits;
     this.#events = events;
+    this.#unfinished = unfinished;
     this.#channel = new LineChannel(
       { readable: socket, writable: socket },
       {
         onLine: (line) => this.#receive(line),
         onOversizedLine: (limit) => this.#oversized(limit),
+        onUnfinished: (bytes) => unfinished.note(this, bytes),
         onEnd: (cause) => this.#end(cause),
       },
-      limits.maxLineBytes,
+      Math.min(HANDSHAKE_BYTES, limits.maxLineBytes),
     );
+    this.#handshake = startTimer(limits.handshakeTimeoutMs, () => this.#sayNothing());
   }
 
   get experimentalApi(): boolean {
@@ -84,6 +105,9 @@ export class Session implements Peer {
   /** Takes down what the client said of itself. @returns what a client of ours added, if it is one. */
   introduce(params: unknown): BrokerHelloParams | undefined {
     this.#initialized = true;
+    this.#handshake.stop();
+    this.#unread = new UnreadLimit(this.#limits.maxUnreadBytes);
+    this.#channel.limitLines(this.#limits.maxLineBytes);
     if (!isRecord(params)) return undefined;
     const { clientInfo, capabilities, broker } = params;
     if (isRecord(clientInfo)) {
@@ -114,25 +138,42 @@ export class Session implements Peer {
 
   send(line: Line): void {
     if (this.#ended) return;
-    const unread = this.#channel.queuedBytes;
-    // One big message alone makes nobody slow.
-    this.#biggest = Math.max(unread === 0 ? 0 : this.#biggest, line.length);
-    if (unread > this.#limits.maxUnreadBytes + this.#biggest) return this.#cutOff();
+    if (this.#unread.isExceeded(this.#channel.queuedBytes, line.length)) return this.#tooSlow();
     this.#channel.send(line);
   }
 
+  dropUnfinished(maxBytes: number): void {
+    this.#channel.dropUnfinished();
+    const message = `All sessions together may have ${maxBytes} bytes of messages on their way.`;
+    this.#reject(new BrokerError("frameTooLarge", message, { hint: "Send it again." }));
+  }
+
+  #tooSlow(): void {
+    const maxUnreadBytes = this.#initialized ? this.#limits.maxUnreadBytes : HANDSHAKE_BYTES;
+    const message = `This session has left more than ${maxUnreadBytes} bytes unread.`;
+    const details = { session: this.id, maxUnreadBytes };
+    this.#cutOff(new BrokerError("clientTooSlow", message, { details }));
+  }
+
+  /** It holds a place that others may need, and nobody knows what for. */
+  #sayNothing(): void {
+    const { handshakeTimeoutMs } = this.#limits;
+    const message = `There was no \`initialize\` for ${handshakeTimeoutMs} ms.`;
+    this.#cutOff(new BrokerError("notInitialized", message, { details: { handshakeTimeoutMs } }));
+  }
+
   /** It must not cost the others memory. From now on it gets nothing but what it has queued. */
-  #cutOff(): void {
-    const { maxUnreadBytes } = this.#limits;
-    const error = new BrokerError(
-      "clientTooSlow",
-      `This session has left more than ${maxUnreadBytes} bytes unread.`,
-      { details: { session: this.id, maxUnreadBytes } },
-    );
+  #cutOff(error: BrokerError): void {
+    if (this.#ended) return;
     this.#sendClosing(error);
     this.#channel.close();
     setTimeout(() => this.#channel.destroy(), LAST_WORDS_MS).unref();
     this.#leave(error);
+  }
+
+  /** An error that answers no request which can be named. */
+  #reject(error: BrokerError): void {
+    this.send(errorLine("null", toRpcError(error)));
   }
 
   /**
@@ -183,11 +224,10 @@ export class Session implements Peer {
   }
 
   #oversized(limit: number): void {
-    const error = new BrokerError(
-      "frameTooLarge",
-      `A message may have ${limit} bytes; this one has more.`,
-    );
-    this.send(errorLine("null", toRpcError(error)));
+    const message = `A message may have ${limit} bytes; this one has more.`;
+    const error = new BrokerError("frameTooLarge", message);
+    this.#reject(error);
+    if (!this.#initialized) this.#cutOff(error);
   }
 
   #end(cause: Error | undefined): void {
@@ -199,6 +239,8 @@ export class Session implements Peer {
 
   #leave(error: BrokerError | undefined): void {
     this.#ended = true;
+    this.#handshake.stop();
+    this.#unfinished.note(this, 0);
     this.#events.onEnd(this, error);
   }
 }

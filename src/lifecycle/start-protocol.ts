@@ -17,8 +17,10 @@ export interface StartOrder {
 
 /** How much a broker takes on. What goes beyond is refused with a typed error, or told as missing. */
 export interface BrokerCapacity {
-  /** Connections; more get `tooManySessions`. */
+  /** Connections that have said `initialize`; more get `tooManySessions`. */
   readonly maxSessions: number;
+  /** How long a connection may take to say `initialize`; then it is closed. */
+  readonly handshakeTimeoutMs: number;
   /** Threads that are loaded for somebody; more get `tooManyThreads`. */
   readonly maxThreads: number;
   /** Requests of one session that wait for a place; more get `tooManyRequests`. */
@@ -27,6 +29,11 @@ export interface BrokerCapacity {
   readonly maxQueuedTurns: number;
   /** Bytes of one message of a client; more get `frameTooLarge`. */
   readonly maxLineBytes: number;
+  /**
+   * Bytes of all messages together whose end has not come; beyond it the one that has waited longest gets
+   * `frameTooLarge`. No message may be longer.
+   */
+  readonly maxUnfinishedBytes: number;
   /** Bytes that a client may leave unread; then it gets `clientTooSlow` and the end of its connection. */
   readonly maxUnreadBytes: number;
   /** Events of a thread that are kept until somebody hears it; `broker/missed` tells of more. */
@@ -75,10 +82,12 @@ export const DEFAULT_LIMITS: BrokerLimits = {
   maxTransportFailures: 5,
   minWearAgeMs: 5 * 60_000,
   maxSessions: 1_000,
+  handshakeTimeoutMs: 30_000,
   maxThreads: 1_000,
   maxWaitingRequests: 10_000,
   maxQueuedTurns: 100,
   maxLineBytes: MAX_LINE_BYTES,
+  maxUnfinishedBytes: 2 * MAX_LINE_BYTES,
   maxUnreadBytes: 32 * MIB,
   maxHeldEvents: 1_000,
   maxBacklogBytes: 4 * MIB,

@@ -86,7 +86,7 @@ export interface TurnStatusEntry {
   readonly silentMs: number;
 }
 
-/** `broker/closing`: the last words to a session that the broker ends. */
+/** `broker/closing`: the broker ends this connection, and why. */
 export interface Closing {
   readonly error: BrokerErrorJson;
 }

@@ -19,6 +19,8 @@ export interface Streams {
 export interface LineChannelEvents {
   onLine(line: Buffer): void;
   onOversizedLine(limitBytes: number, head: Buffer): void;
+  /** Called when more bytes, or none any more, wait for the end of their line. */
+  onUnfinished?(bytes: number): void;
   /** Called once, when either direction has ended. `cause` is absent after an orderly end. */
   onEnd(cause: Error | undefined): void;
 }
@@ -27,6 +29,7 @@ export interface LineChannelEvents {
 export class LineChannel {
   readonly #streams: Streams;
   readonly #events: LineChannelEvents;
+  readonly #splitter: LineSplitter;
   #ended = false;
   #closing = false;
   #destroyed = false;
@@ -39,7 +42,7 @@ export class LineChannel {
     this.#events = events;
     // One piece may hold many lines, and the first of them may be the end of it all. The end of the
     // other direction alone is not: what a child has written before it ended is still read.
-    const splitter = new LineSplitter(
+    this.#splitter = new LineSplitter(
       {
         onLine: (line) => (this.#destroyed ? undefined : events.onLine(line)),
         onOversizedLine: (limit, head) =>
@@ -48,9 +51,12 @@ export class LineChannel {
       maxLineBytes,
     );
     const { readable, writable } = streams;
-    readable.on("data", (chunk: Buffer) => splitter.push(chunk));
+    readable.on("data", (chunk: Buffer) => this.#receive(chunk));
     readable.on("end", () => this.#end(undefined));
-    readable.on("close", () => this.#end(undefined));
+    readable.on("close", () => {
+      this.dropUnfinished();
+      this.#end(undefined);
+    });
     readable.on("error", (error) => this.#end(error));
     if (writable === (readable as unknown)) return;
     writable.on("error", (error) => this.#end(error));
@@ -59,6 +65,16 @@ export class LineChannel {
 
   get ended(): boolean {
     return this.#ended;
+  }
+
+  limitLines(maxLineBytes: number): void {
+    this.#splitter.limitLines(maxLineBytes);
+  }
+
+  /** Forgets the line that has begun to come, the rest of it included. */
+  dropUnfinished(): void {
+    this.#splitter.dropUnfinished();
+    this.#events.onUnfinished?.(0);
   }
 
   /** Bytes written that the other side has not taken yet. */
@@ -101,9 +117,19 @@ export class LineChannel {
   /** Ends both directions now; what is queued is lost. */
   destroy(): void {
     this.#destroyed = true;
+    this.dropUnfinished();
     this.#streams.writable.destroy();
     this.#streams.readable.destroy();
     this.#end(undefined);
+  }
+
+  #receive(chunk: Buffer): void {
+    const before = this.#splitter.unfinishedBytes;
+    this.#splitter.push(chunk);
+    // What has come is of no use any more.
+    if (this.#destroyed) return this.#splitter.dropUnfinished();
+    const { unfinishedBytes } = this.#splitter;
+    if (unfinishedBytes !== before) this.#events.onUnfinished?.(unfinishedBytes);
   }
 
   #sendLong({ pieces }: LongLine): void {

@@ -1,3 +1,5 @@
+import { UnfinishedLine } from "./unfinished-line.ts";
+
 const NEWLINE = 0x0a;
 
 /** Enough for what a message begins with: its id or its method. */
@@ -20,9 +22,8 @@ export interface LineSink {
  */
 export class LineSplitter {
   readonly #sink: LineSink;
-  readonly #maxLineBytes: number;
-  #parts: Buffer[] = [];
-  #partBytes = 0;
+  readonly #unfinished = new UnfinishedLine();
+  #maxLineBytes: number;
   #dropping = false;
 
   constructor(sink: LineSink, maxLineBytes: number) {
@@ -44,23 +45,31 @@ export class LineSplitter {
 
   /** Bytes of a last line that had no newline. They are not delivered: nobody can tell if they are whole. */
   get unfinishedBytes(): number {
-    return this.#partBytes;
+    return this.#unfinished.bytes;
+  }
+
+  /** Lines may be so long from the next one on, and the one that has begun if it is not longer yet. */
+  limitLines(maxLineBytes: number): void {
+    this.#maxLineBytes = maxLineBytes;
+  }
+
+  /** Forgets the line that has begun, the rest of it included. */
+  dropUnfinished(): void {
+    this.#dropping ||= this.#unfinished.bytes > 0;
+    this.#unfinished.clear();
   }
 
   #append(part: Buffer): void {
     if (this.#dropping) return;
-    if (this.#partBytes + part.length > this.#maxLineBytes) {
-      const head = Buffer.concat(
-        [...this.#parts, part].map((each) => each.subarray(0, HEAD_BYTES)),
-      );
+    const unfinished = this.#unfinished;
+    if (unfinished.bytes + part.length > this.#maxLineBytes) {
+      const head = Buffer.concat([unfinished.head(HEAD_BYTES), part.subarray(0, HEAD_BYTES)]);
       this.#dropping = true;
-      this.#parts = [];
-      this.#partBytes = 0;
+      unfinished.clear();
       this.#sink.onOversizedLine(this.#maxLineBytes, head.subarray(0, HEAD_BYTES));
       return;
     }
-    this.#parts.push(part);
-    this.#partBytes += part.length;
+    unfinished.append(part, this.#maxLineBytes);
   }
 
   #finishLine(): void {
@@ -68,9 +77,6 @@ export class LineSplitter {
       this.#dropping = false;
       return;
     }
-    const line = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts);
-    this.#parts = [];
-    this.#partBytes = 0;
-    this.#sink.onLine(line);
+    this.#sink.onLine(this.#unfinished.take());
   }
 }

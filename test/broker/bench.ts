@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { Router } from "../../src/broker/router.ts";
 import { Session } from "../../src/broker/session.ts";
+import { UnfinishedLines } from "../../src/broker/unfinished-lines.ts";
 import { DEFAULT_LIMITS } from "../../src/lifecycle/start-protocol.ts";
 import type { UnqueueParams } from "../../src/wire/broker-protocol.ts";
 import type { RequestFrame } from "../../src/wire/frame.ts";
@@ -61,6 +62,7 @@ export class Bench {
     onSilence: () => void (this.calls.silence += 1),
   });
   #nextSession = 1;
+  readonly #unfinished = new UnfinishedLines(DEFAULT_LIMITS.maxUnfinishedBytes);
 
   /** @param how whether the app-server takes anything yet */
   constructor({ started } = { started: true }) {
@@ -89,6 +91,7 @@ export class Bench {
         onEnd: (from) => this.router.leave(from),
       },
       DEFAULT_LIMITS,
+      this.#unfinished,
     );
     const write = async (line: string): Promise<void> => {
       say(line);

@@ -1,4 +1,6 @@
 import { once } from "node:events";
+import { truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { eventually } from "../support/eventually.ts";
 import { at, textAt, type Json, type JsonObject } from "../support/json.ts";
@@ -130,6 +132,19 @@ describe("proxy", { timeout: LIMIT_MS }, () => {
     expect(ends).toHaveLength(1);
     const next = await startTurn(other, threadId, "say: now theirs");
     expect(await endOf(other, next)).toMatchObject({ status: "completed" });
+  });
+
+  test("a response of more than 64 MiB reaches the program (F117)", async () => {
+    await using world = await makeWorld();
+    await using program = start(world);
+    await program.initialize();
+    // Nothing on the disk, and 80 MiB as base64.
+    const path = join(world.workspace, "big");
+    await writeFile(path, "");
+    await truncate(path, 60 * 1024 * 1024);
+    const { dataBase64 } = (await program.request("fs/readFile", { path })) as JsonObject;
+    expect((dataBase64 as string).length).toBe(80 * 1024 * 1024);
+    expect(await program.request("thread/loaded/list", {})).toMatchObject({ data: [] });
   });
 
   test("a program cancels its own sample by its own id, and no one else's (F108)", async () => {

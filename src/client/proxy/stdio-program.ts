@@ -4,6 +4,7 @@ import { decodeClientLine } from "../../wire/client-line.ts";
 import type { Frame, RequestFrame } from "../../wire/frame.ts";
 import type { Line } from "../../wire/line.ts";
 import { LineChannel, type Streams } from "../../wire/line-channel.ts";
+import { UnreadLimit } from "../../wire/unread-limit.ts";
 import {
   errorLine,
   isRecord,
@@ -12,7 +13,7 @@ import {
   toRpcError,
 } from "../../wire/messages.ts";
 
-/** A program that has left this much unread when more comes is given up. */
+/** A program that has left this much unread when more comes, besides its longest message, is given up. */
 const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
 
 export interface StdioProgramEvents {
@@ -29,6 +30,7 @@ export interface StdioProgramEvents {
 export class StdioProgram {
   readonly #events: StdioProgramEvents;
   readonly #channel: LineChannel;
+  readonly #unread = new UnreadLimit(MAX_QUEUED_BYTES);
   #introduction: RequestFrame | undefined;
 
   constructor(streams: Streams, events: StdioProgramEvents) {
@@ -81,8 +83,9 @@ export class StdioProgram {
   }
 
   send(line: Line): void {
-    this.#channel.send(line);
-    if (this.#channel.queuedBytes <= MAX_QUEUED_BYTES) return;
+    if (!this.#unread.isExceeded(this.#channel.queuedBytes, line.length)) {
+      return this.#channel.send(line);
+    }
     const message = `The program has left more than ${MAX_QUEUED_BYTES} bytes unread.`;
     this.#events.onGivenUp(new BrokerError("connectionClosed", message, { hint: "" }));
     this.#channel.destroy();

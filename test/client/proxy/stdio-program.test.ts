@@ -55,6 +55,25 @@ describe("the program at the other end of stdio", () => {
     ]);
   });
 
+  test("gets one message that is longer than what it may leave unread, and what follows (F117)", async () => {
+    const { near, sent } = linkedEnds();
+    const happened: unknown[] = [];
+    const program = new StdioProgram(
+      { readable: near, writable: near },
+      {
+        onFrame: () => {},
+        onEnd: () => happened.push("end"),
+        onClosed: () => happened.push("closed"),
+        onGivenUp: (why: BrokerError) => happened.push(why.kind),
+      },
+    );
+    const lengths = [MORE_THAN_IS_KEPT, 1, 2, 3];
+    for (const length of lengths) program.send(lineOf("x".repeat(length)));
+    await eventually(() => sent.length === lengths.length, "all is read", 30_000);
+    expect(sent.map(({ length }) => length)).toEqual(lengths);
+    expect(happened).toEqual([]);
+  });
+
   test("F50: is given up when it does not read what it is told", async () => {
     const [near] = duplexPair();
     const happened: unknown[] = [];
@@ -67,7 +86,8 @@ describe("the program at the other end of stdio", () => {
         onGivenUp: (why: BrokerError) => happened.push(why.kind),
       },
     );
-    program.send(lineOf("x".repeat(MORE_THAN_IS_KEPT)));
+    // The longest message alone is no backlog.
+    for (let sent = 0; sent < 3; sent += 1) program.send(lineOf("x".repeat(MORE_THAN_IS_KEPT)));
     await eventually(() => happened.includes("closed"), "it is closed");
     expect(happened).toEqual(["connectionClosed", "end", "closed"]);
   });
