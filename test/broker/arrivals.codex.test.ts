@@ -79,16 +79,12 @@ describe("a connection without a handshake", () => {
   test("does not keep the broker from ending when it is idle, nor do those that come and go (F118)", async () => {
     await using at = await limited({ idleTimeoutMs: 1_500 });
     const idle = await silent(at.endpoint, 3);
-    let coming = true;
-    const prober = (async () => {
-      while (coming) {
-        const each = await RawSession.open(at.endpoint).catch(() => undefined);
-        await each?.[Symbol.asyncDispose]();
-      }
-    })();
-    await eventually(() => livingBrokers(at.world.stateDir).length === 0, "it ends", WAIT_MS);
-    coming = false;
-    await prober;
+    const hasEnded = async (): Promise<boolean> => {
+      const each = await RawSession.open(at.endpoint).catch(() => undefined);
+      await each?.[Symbol.asyncDispose]();
+      return livingBrokers(at.world.stateDir).length === 0;
+    };
+    await eventually(hasEnded, "it ends", WAIT_MS);
     await close(idle);
   });
 
