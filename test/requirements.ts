@@ -952,7 +952,8 @@ export const requirements: readonly Requirement[] = [
     id: "F140",
     title: "A finished turn is released, and so is the thread that runTurn opened",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "partly",
+    note: "Finished turns are released. The threads that runTurn opened stay open until the client closes.",
   },
   {
     id: "F141",

@@ -27,6 +27,11 @@ export interface Opened extends Ensured {
   readonly work: OpenWork;
 }
 
+interface Waiting {
+  readonly connection: Connection;
+  readonly listener: () => void;
+}
+
 /** Opens one more connection whose messages reach the same inbox. */
 export type Open = (signal?: AbortSignal) => Promise<Opened>;
 
@@ -48,6 +53,8 @@ export class BrokerClient {
   readonly #homes = new Map<string, Opened>();
   /** Threads that are on their way to the current broker. */
   readonly #resuming = new Map<string, Promise<void>>();
+  /** What opens a thread for a turn, and is not to wait for a broker that is being replaced. */
+  readonly #waiting = new Set<Waiting>();
   /** Connections to brokers that are being replaced. */
   readonly #leaving = new WeakSet<Connection>();
   readonly #closing = new AbortController();
@@ -202,7 +209,7 @@ export class BrokerClient {
           this.#turnsOn.get(this.#current)?.add(turn);
           return connection;
         },
-        replaced: (connection) => this.#replaced(connection),
+        onReplaced: (connection, listener) => this.#onReplaced(connection, listener),
         wasReplaced: (connection) => this.#leaving.has(connection),
         whyNotReplaced: () => this.#whyNotMoved,
         onThread: (threadId) => void this.#homes.set(threadId, this.#current),
@@ -221,6 +228,9 @@ export class BrokerClient {
     void ensured.draining.then(({ reconnect }) => {
       if (!reconnect || this.#closing.signal.aborted) return;
       this.#leaving.add(ensured.link.connection);
+      for (const { connection, listener } of this.#waiting) {
+        if (connection === ensured.link.connection) listener();
+      }
       if (ensured === this.#current) void this.#move();
     });
     void ensured.link.connection.closed.then((cause) => {
@@ -302,10 +312,11 @@ export class BrokerClient {
     if (!this.#closing.signal.aborted) this.#takeOver(opened, this.#current);
   }
 
-  async #replaced(connection: Connection): Promise<void> {
-    const opened = [...this.#turnsOn.keys()].find(({ link }) => link.connection === connection);
-    const draining = await opened?.draining;
-    if (draining?.reconnect !== true) await new Promise(() => {});
+  #onReplaced(connection: Connection, listener: () => void): () => void {
+    if (this.#leaving.has(connection)) queueMicrotask(listener);
+    const waiting: Waiting = { connection, listener };
+    this.#waiting.add(waiting);
+    return () => void this.#waiting.delete(waiting);
   }
 
   #targetOf(params: unknown): Opened {

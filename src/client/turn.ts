@@ -49,8 +49,8 @@ export interface TurnContext {
   readonly inbox: Inbox;
   /** The connection that this turn runs on from its start to its end. */
   readonly connection: () => Promise<Connection>;
-  /** Resolves when the broker at its other end is being replaced; else never. */
-  readonly replaced: (connection: Connection) => Promise<void>;
+  /** Calls the listener when the broker at its other end is being replaced. @returns its own undo. */
+  readonly onReplaced: (connection: Connection, listener: () => void) => () => void;
   /** Whether the broker at its other end had announced that it takes no new work. */
   readonly wasReplaced: (connection: Connection) => boolean;
   /** Why a broker that takes no new work has no successor, where that is known. */
@@ -195,10 +195,11 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
     const answer = this.#request(method, params);
     const opened = (await this.#unlessReplaced(this.#connection, answer)) as v2.ThreadStartResponse;
     const heardOver = this.#connection;
-    void heardOver?.closed.then((cause) => {
+    const forget = heardOver.onEnd((cause) => {
       // The turn may have begun elsewhere since.
       if (heardOver === this.#connection) this.#terminal.reject(cause);
     });
+    this.#over.signal.addEventListener("abort", forget, { once: true });
     this.#threadId = opened.thread.id;
     this.#events.push({
       type: "thread.started",
@@ -221,10 +222,17 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
   async #unlessReplaced(connection: Connection, answer: Promise<unknown>): Promise<unknown> {
     // A turn that is joined runs in that broker and nowhere else.
     if (joinsTurn(this.#options)) return await answer;
-    const replaced = this.#context.replaced(connection).then(() => {
-      throw new BrokerError("draining", "The broker was replaced before it had opened the thread.");
+    const replaced = deferred<never>();
+    replaced.promise.catch(() => {});
+    const forget = this.#context.onReplaced(connection, () => {
+      const message = "The broker was replaced before it had opened the thread.";
+      replaced.reject(new BrokerError("draining", message));
     });
-    return await Promise.race([answer, replaced]);
+    try {
+      return await Promise.race([answer, replaced.promise]);
+    } finally {
+      forget();
+    }
   }
 
   async #startTurn(opened: v2.ThreadStartResponse): Promise<void> {

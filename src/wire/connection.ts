@@ -51,6 +51,7 @@ export class Connection {
   readonly #channel: LineChannel;
   readonly #pending = new Map<RawId, (outcome: Outcome) => void>();
   readonly #closed = deferred<BrokerError>();
+  readonly #onEnd = new Set<(cause: BrokerError) => void>();
   #nextId = 1;
   #end: BrokerError | undefined;
   /** Why requests are refused that the other side has not received. */
@@ -75,6 +76,19 @@ export class Connection {
   /** Resolves with the cause when the connection has ended. Never rejects. */
   get closed(): Promise<BrokerError> {
     return this.#closed.promise;
+  }
+
+  /**
+   * Calls the listener with the cause when the connection ends; soon if it has ended. What lives shorter
+   * than the connection must not wait for `closed`: a promise keeps everything that waits for it.
+   *
+   * @returns its own undo.
+   */
+  onEnd(listener: (cause: BrokerError) => void): () => void {
+    const cause = this.#end;
+    if (cause === undefined) this.#onEnd.add(listener);
+    else queueMicrotask(() => listener(cause));
+    return () => void this.#onEnd.delete(listener);
   }
 
   get endCause(): BrokerError | undefined {
@@ -218,6 +232,8 @@ export class Connection {
     this.#refusal = refusal;
     for (const onOutcome of this.#pending.values()) onOutcome(refusal);
     for (const id of this.#pending.keys()) this.#forget(id);
+    for (const listener of this.#onEnd) listener(cause);
+    this.#onEnd.clear();
     this.#closed.resolve(cause);
   }
 }

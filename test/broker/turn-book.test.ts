@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { monotonicMs } from "../../src/base/deadline.ts";
 import { BrokerError } from "../../src/base/errors.ts";
 import { TurnBook } from "../../src/broker/turn-book.ts";
+import { reachable } from "../support/collect.ts";
 import { decodeFrame, type AnswerFrame, type NotificationFrame } from "../../src/wire/frame.ts";
 import { useFakeClock } from "../support/fake-clock.ts";
 
@@ -149,5 +150,51 @@ describe("a turn that takes long", () => {
     expect([turn.givenUp, happened]).toEqual([true, ["interrupt", "interrupt", "stuck"]]);
     expect(changes()).toBe(before + 1);
     turns.lose(new BrokerError("appServerExited", "gone"));
+  });
+});
+
+describe("a turn that has ended is released (F140)", () => {
+  type Ways = Readonly<Record<string, (turns: TurnBook<object>, id: string) => void>>;
+  const ways: Ways = {
+    "by its end": () => {},
+    "when it was interrupted": (turns) => turns.abandon(turns.get("t")!),
+    "when something was added to it": (turns, id) => {
+      turns.steer(turns.get("t")!)(answer({ result: { turn: { id } } }));
+    },
+  };
+
+  /** Its references, and nothing else of it, leave here. */
+  function ended(turns: TurnBook<object>, id: string, way: Ways[string]): WeakRef<object> {
+    const turn = turns.begin("t", owner);
+    turns.answered(turn, answer({ result: { turn: { id } } }));
+    turns.heard("t", started(id));
+    way?.(turns, id);
+    turns.heard("t", completed(id));
+    turns.told("t", completed(id));
+    return new WeakRef(turn);
+  }
+
+  test.each(Object.entries(ways))("%s", async (_how, way) => {
+    const { turns } = book();
+    const refs = Array.from({ length: 20 }, (_, n) => ended(turns, `u${n}`, way));
+    expect(turns.size).toBe(0);
+    expect(await reachable(refs)).toBeLessThan(2);
+  });
+
+  test("when the next one began with a start that was meant for it", async () => {
+    const { turns } = book();
+    const refs: Array<WeakRef<object>> = [];
+    turns.begin("t", owner);
+    for (let n = 0; n < 20; n += 1) {
+      const turn = turns.get("t")!;
+      refs.push(new WeakRef(turn));
+      const steered = turns.steer(turn);
+      turns.heard("t", started(`u${n}`));
+      turns.told("t", completed(`u${n}`));
+      steered(answer({ result: { turn: { id: `u${n + 1}` } } }));
+    }
+    turns.told("t", completed("u20"));
+    expect(turns.size).toBe(0);
+    expect(await reachable(refs)).toBeLessThan(2);
   });
 });

@@ -31,7 +31,7 @@ async function running(inHistory: "completed" | "interrupted"): Promise<Running>
   const context: TurnContext = {
     inbox,
     connection: () => Promise.resolve(connection),
-    replaced: () => new Promise(() => {}),
+    onReplaced: () => () => {},
     wasReplaced: () => false,
     whyNotReplaced: () => undefined,
     onThread: () => {},

@@ -35,6 +35,24 @@ async function outcomes(all: ReadonlyArray<Promise<unknown>>): Promise<unknown[]
 
 const cause = new BrokerError("foreignBroker", "Somebody else.");
 
+test("the end of a connection is told to whoever listens for it, once, and to nobody who has stopped (F140)", async () => {
+  const { connection } = open();
+  const told: unknown[] = [];
+  connection.onEnd((why) => told.push(["first", why]));
+  const forget = connection.onEnd(() => told.push("forgotten"));
+  forget();
+  connection.destroy(cause);
+  connection.destroy(new BrokerError("connectionClosed", "Again."));
+  expect(told).toEqual([["first", cause]]);
+  connection.onEnd((why) => told.push(["late", why]));
+  await connection.closed;
+  await pause(1);
+  expect(told).toEqual([
+    ["first", cause],
+    ["late", cause],
+  ]);
+});
+
 describe("a request", () => {
   test("F41: gets the answer to its own id, whatever the order of the answers", async () => {
     const { connection, sent, say } = open();
