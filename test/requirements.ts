@@ -1130,7 +1130,7 @@ export const requirements: readonly Requirement[] = [
     id: "F169",
     title: "An approval rule allows exactly what it says",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F170",

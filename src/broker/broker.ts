@@ -130,6 +130,7 @@ export class Broker implements Host {
     );
     this.jobs = new Jobs({
       directory: jobsDirectory(order.scope.directory),
+      workspace: order.scope.workspace,
       epoch: order.claim.epoch,
       instance: this.#record.instance,
       router: this.#router,

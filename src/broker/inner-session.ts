@@ -1,5 +1,6 @@
 import { BrokerError } from "../base/errors.ts";
 import { deferred, type Deferred } from "../base/deferred.ts";
+import { trace } from "../base/trace.ts";
 import { decodeFrame, type NotificationFrame, type RequestFrame } from "../wire/frame.ts";
 import { bytesOf, type Line } from "../wire/line.ts";
 import {
@@ -15,8 +16,8 @@ import type { Router } from "./router.ts";
 
 export interface InnerSessionEvents {
   onNotification(method: string, params: unknown): void;
-  /** @returns the answer; undefined leaves the question to whoever else hears the thread. */
-  onQuestion(method: string, params: unknown): unknown;
+  /** Resolves with the response; undefined leaves the request to the other subscribers of the thread. */
+  onQuestion(method: string, params: unknown): Promise<unknown>;
 }
 
 /** Far above the sessions that connect, which count from 1. */
@@ -59,7 +60,7 @@ export class InnerSession implements Peer {
     const frame = decodeFrame(bytesOf(line));
     if (frame.kind === "notification") return this.deliver(frame);
     // Only when everybody has been asked: whoever passes first must not have been the only one.
-    if (frame.kind === "request") return queueMicrotask(() => this.#answer(frame));
+    if (frame.kind === "request") return queueMicrotask(() => void this.#answer(frame));
     if (frame.kind !== "answer") return;
     const pending = this.#pending.get(frame.id);
     this.#pending.delete(frame.id);
@@ -74,8 +75,10 @@ export class InnerSession implements Peer {
     this.#pending.clear();
   }
 
-  #answer({ id, method, params }: RequestFrame): void {
-    const result = this.#events.onQuestion(method, params);
+  async #answer({ id, method, params }: RequestFrame): Promise<void> {
+    const result = await this.#events.onQuestion(method, params).catch((error: unknown) => {
+      trace("warn", "session.requestFailed", { method, error: String(error) });
+    });
     const nobody = { code: METHOD_NOT_FOUND, message: "nobody is here to decide" };
     const line = result === undefined ? errorLine(id, nobody) : resultLine(id, result);
     const answer = decodeFrame(bytesOf(line));

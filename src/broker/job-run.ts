@@ -23,6 +23,7 @@ export interface JobRunOptions {
   readonly journal: Journal;
   readonly router: Router;
   readonly codex: string | null;
+  readonly workspace: string;
   readonly endsBecause: () => string | undefined;
 }
 
@@ -221,11 +222,12 @@ export class JobRun {
   }
 
   /** What its policy allows; everything else is left to whoever has joined. */
-  #answer(method: string, params: unknown): unknown {
+  async #answer(method: string, params: unknown): Promise<unknown> {
     const { policy } = this.#request;
     if (policy === null || this.#opened === undefined) return undefined;
-    const question = { method, params, item: this.#items.about(params) };
-    const answer = answerByPolicy(policy, question);
+    const { workspace } = this.#options;
+    const question = { method, params, item: this.#items.about(params), workspace };
+    const answer = await answerByPolicy(policy, question);
     if (answer === undefined) return undefined;
     this.#journal.append({ type: "allowed", at: new Date().toISOString(), method, params });
     return answer;

@@ -20,6 +20,7 @@ import type { Router } from "./router.ts";
 
 export interface JobsOptions {
   readonly directory: string;
+  readonly workspace: string;
   readonly epoch: number;
   readonly instance: string;
   readonly router: Router;
@@ -63,14 +64,15 @@ export class Jobs {
   /** @throws BrokerError `invalidRequest` or `stateDirUnusable`, or why the turn did not begin. */
   async start(params: unknown): Promise<JobStarted> {
     const request = jobRequestIn(params);
-    const { router, onChange, codexVersion, endsBecause } = this.#options;
+    const { router, workspace, onChange, codexVersion, endsBecause } = this.#options;
     const id = newJobId();
     this.#creating += 1;
     onChange();
     let job: JobRun;
     try {
       const journal = await this.#createJournal(id, request);
-      job = new JobRun(id, request, { journal, router, codex: codexVersion(), endsBecause });
+      const codex = codexVersion();
+      job = new JobRun(id, request, { journal, router, workspace, codex, endsBecause });
       this.#running.set(id, job);
     } finally {
       this.#creating -= 1;

@@ -203,6 +203,7 @@ export class BrokerClient {
     const turn: TurnRun = new TurnRun(
       {
         inbox: this.#inbox,
+        workspace: this.#current.record.workspace,
         connection: async () => {
           await this.#moved();
           const { connection } = this.#current.link;

@@ -47,6 +47,8 @@ export interface TurnResult {
 /** What a turn needs of its client. */
 export interface TurnContext {
   readonly inbox: Inbox;
+  /** The broker's workspace: rules of a policy hold there. */
+  readonly workspace: string;
   /** The connection that this turn runs on from its start to its end. */
   readonly connection: () => Promise<Connection>;
   /** Calls the listener when the broker at its other end is being replaced. @returns its own undo. */
@@ -265,13 +267,14 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
     return turnId === undefined || turnId === null || turnId === this.turnId;
   }
 
-  #answer(method: string, params: unknown, context: QuestionContext): unknown {
+  async #answer(method: string, params: unknown, context: QuestionContext): Promise<unknown> {
     const { policy, onQuestion } = this.#options;
     const { item } = context;
-    const allowed = policy && answerByPolicy(policy, { method, params, item });
+    const { workspace } = this.#context;
+    const allowed = policy && (await answerByPolicy(policy, { method, params, item, workspace }));
     if (allowed === undefined) {
       const signal = AbortSignal.any([context.signal, this.#over.signal]);
-      return onQuestion?.(method, params, { ...context, signal });
+      return await onQuestion?.(method, params, { ...context, signal });
     }
     this.#events.push({ type: "question.allowed", method, params });
     return allowed;

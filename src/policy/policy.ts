@@ -1,7 +1,9 @@
+import path from "node:path";
 import type { v2 } from "../app-server/generated/index.ts";
 import { isRecord } from "../wire/messages.ts";
-import type { AllowRule, Policy } from "../wire/policy.ts";
+import type { AllowRule, CommandRule, Policy } from "../wire/policy.ts";
 import { plainWords } from "./plain-words.ts";
+import { isBelow, isSamePlace } from "./real-place.ts";
 import { checkPolicy } from "./policy-schema.ts";
 
 export interface PolicyQuestion {
@@ -9,21 +11,27 @@ export interface PolicyQuestion {
   readonly params: unknown;
   /** What Codex wants to do, as its events have announced it. */
   readonly item: v2.ThreadItem | undefined;
+  /** The top directory of the work: rules hold there, and relative paths of rules begin there. */
+  readonly workspace: string;
 }
 
 /**
- * The accepting answer, where a rule allows exactly what is asked; else undefined.
+ * Returns the accepting response, where a rule allows exactly what is asked; else undefined. Paths are
+ * compared as real paths. One that cannot be resolved in time is in no rule.
  *
- * @throws BrokerError `usage` when the policy has a member that no rule has.
+ * @throws BrokerError `usage` when the policy has a fault.
  */
-export function answerByPolicy(policy: Policy, question: PolicyQuestion): unknown {
+export async function answerByPolicy(policy: Policy, question: PolicyQuestion): Promise<unknown> {
   checkPolicy(policy);
-  const { allow } = policy;
-  const wanted = wantedBy(question);
-  if (wanted === undefined || !allow.some((rule) => covers(rule, wanted))) return undefined;
-  return wanted.kind === "mcpToolCall"
-    ? { action: "accept", content: null, _meta: null }
-    : { decision: "accept" };
+  const requested = requestedBy(question);
+  if (requested === undefined) return undefined;
+  for (const rule of policy.allow) {
+    if (!(await covers(rule, requested, question.workspace))) continue;
+    return requested.kind === "mcpToolCall"
+      ? { action: "accept", content: null, _meta: null }
+      : { decision: "accept" };
+  }
+  return undefined;
 }
 
 /**
@@ -54,56 +62,93 @@ const NOTHING = {
   request_permissions: false,
 };
 
-type Wanted =
-  | { readonly kind: "command"; readonly words: readonly string[] }
-  | { readonly kind: "fileChange" }
+type Requested =
+  | { readonly kind: "command"; readonly words: readonly string[]; readonly cwd: string }
+  | { readonly kind: "fileChange"; readonly paths: readonly string[] }
   | { readonly kind: "mcpToolCall"; readonly server: string; readonly tool: string };
 
-function covers(rule: AllowRule, wanted: Wanted): boolean {
+async function covers(rule: AllowRule, requested: Requested, workspace: string): Promise<boolean> {
   switch (rule.kind) {
     case "command":
-      return (
-        wanted.kind === "command" &&
-        rule.prefix.length > 0 &&
-        rule.prefix.every((word, index) => word === wanted.words[index])
-      );
+      return requested.kind === "command" && (await coversCommand(rule, requested, workspace));
     case "fileChange":
-      return wanted.kind === "fileChange";
+      return requested.kind === "fileChange" && (await coversFiles(rule, requested, workspace));
     case "mcpToolCall":
       return (
-        wanted.kind === "mcpToolCall" &&
-        rule.server === wanted.server &&
-        (rule.tool === undefined || rule.tool === wanted.tool)
+        requested.kind === "mcpToolCall" &&
+        rule.server === requested.server &&
+        (rule.tool === undefined || rule.tool === requested.tool)
       );
   }
 }
 
-function wantedBy({ method, params, item }: PolicyQuestion): Wanted | undefined {
+/**
+ * The directory is part of the rule: in one that the model chooses, `npm test` and `./check` are
+ * programs of the model's choice.
+ */
+async function coversCommand(
+  { command, prefix, cwd: ruleCwd = "." }: CommandRule,
+  { words, cwd }: Extract<Requested, { kind: "command" }>,
+  workspace: string,
+): Promise<boolean> {
+  const named = command ?? prefix ?? [];
+  if (command !== undefined && command.length !== words.length) return false;
+  if (named.length === 0 || !named.every((word, index) => word === words[index])) return false;
+  return await isSamePlace(path.resolve(workspace, ruleCwd), cwd);
+}
+
+/** Files that Codex or git reads as programs or settings. */
+const PROTECTED = new Set([".git", ".codex", ".agents"]);
+
+async function coversFiles(
+  { under = "." }: Extract<AllowRule, { kind: "fileChange" }>,
+  { paths }: Extract<Requested, { kind: "fileChange" }>,
+  workspace: string,
+): Promise<boolean> {
+  const root = path.resolve(workspace, under);
+  for (const each of paths) {
+    const below = await isBelow(root, path.resolve(workspace, each));
+    if (below === undefined) return false;
+    if (below.split(path.sep).some((name) => PROTECTED.has(name.toLowerCase()))) return false;
+  }
+  return paths.length > 0;
+}
+
+function requestedBy({ method, params, item }: PolicyQuestion): Requested | undefined {
   if (!isRecord(params)) return undefined;
   switch (method) {
     case "item/commandExecution/requestApproval":
-      return wantedCommand(params);
+      return requestedCommand(params);
     case "item/fileChange/requestApproval":
       // A root to write under for the rest of the session is more than these changes.
       return isAbsent(params["grantRoot"]) && item?.type === "fileChange"
-        ? { kind: "fileChange" }
+        ? { kind: "fileChange", paths: item.changes.flatMap(pathsOf) }
         : undefined;
     case "mcpServer/elicitation/request":
-      return wantedToolCall(params, item);
+      return requestedToolCall(params, item);
     default:
       return undefined;
   }
 }
 
+/** Where a change writes: for a file that is moved, both places. */
+function pathsOf({ path: file, kind }: v2.FileUpdateChange): readonly string[] {
+  const to = kind.type === "update" ? kind.move_path : null;
+  return to === null ? [file] : [file, to];
+}
+
 /** Input for a running program, network access and further permissions are more than a command. */
-function wantedCommand(params: Record<string, unknown>): Wanted | undefined {
-  const { kind, command, availableDecisions } = params;
+function requestedCommand(params: Record<string, unknown>): Requested | undefined {
+  const { kind, command, cwd, environmentId, availableDecisions } = params;
   if (kind !== undefined && kind !== "command") return undefined;
   if (!isAbsent(params["additionalPermissions"])) return undefined;
   if (!isAbsent(params["networkApprovalContext"])) return undefined;
   if (Array.isArray(availableDecisions) && !availableDecisions.includes("accept")) return undefined;
+  // The words name another program elsewhere, and so does a directory that is not known.
+  if (!isAbsent(environmentId) && environmentId !== "local") return undefined;
+  if (typeof cwd !== "string" || !path.isAbsolute(cwd)) return undefined;
   const words = typeof command === "string" ? plainWords(command) : undefined;
-  return words === undefined ? undefined : { kind: "command", words };
+  return words === undefined ? undefined : { kind: "command", words, cwd };
 }
 
 /**
@@ -112,10 +157,10 @@ function wantedCommand(params: Record<string, unknown>): Wanted | undefined {
  * empty form. A tool that says of itself that it only reads is called without being asked about: a
  * question about it comes from the server.
  */
-function wantedToolCall(
+function requestedToolCall(
   params: Record<string, unknown>,
   item: v2.ThreadItem | undefined,
-): Wanted | undefined {
+): Requested | undefined {
   const { mode, serverName, _meta: meta, requestedSchema: schema } = params;
   if (mode !== "form" || !isRecord(meta) || !isRecord(schema)) return undefined;
   if (meta["codex_approval_kind"] !== "mcp_tool_call") return undefined;

@@ -33,6 +33,7 @@ async function asked(request: object = { prompt: "go" }): Promise<Setting> {
     journal,
     router: bench.router,
     codex: null,
+    workspace: "/work",
     endsBecause: () => undefined,
   });
   const started = job.start();

@@ -156,7 +156,7 @@ describe("what a job may do", () => {
   test("a policy file is applied to its commands and to no others", async () => {
     await using world = await makeWorld({ config: asking });
     const file = join(world.workspace, "policy.json");
-    const allow = [{ kind: "command", prefix: ["touch", "allowed"] }];
+    const allow = [{ kind: "command", command: ["touch", "allowed"] }];
     await writeFile(file, JSON.stringify({ allow }));
     const prompt = "shell-ask: touch allowed ;; shell-ask: touch forbidden ;; say: done";
     const args = ["run", "--background", "--json", "--policy", file, prompt];

@@ -30,6 +30,7 @@ async function running(inHistory: "completed" | "interrupted"): Promise<Running>
   let asked = 0;
   const context: TurnContext = {
     inbox,
+    workspace: "/work",
     connection: () => Promise.resolve(connection),
     onReplaced: () => () => {},
     wasReplaced: () => false,

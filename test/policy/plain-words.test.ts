@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { plainWords } from "../../src/policy/plain-words.ts";
+import { faultOfWords, plainWords } from "../../src/policy/plain-words.ts";
 
 describe("the words of a command", () => {
   test.each([
@@ -91,10 +91,25 @@ describe("the words of a command", () => {
     ["of a shell with other options", "/bin/bash -ic 'npm test'", "/bin/bash"],
     ["of a shell with arguments for its script", "/bin/bash -c 'npm test' x", "/bin/bash"],
     ["of a shell in a shell", `/bin/bash -c "bash -c 'npm test'"`, "bash"],
-    ["with an assignment before it", "PATH=/srv/project/bin npm test", "PATH=/srv/project/bin"],
     ["of a program elsewhere", "/srv/project/npm test", "/srv/project/npm"],
   ])("a script %s is not taken for what it wraps", (_what, command, first) => {
     expect(plainWords(command)?.[0]).toBe(first);
+  });
+
+  test.each([
+    "PATH=/srv/project/bin npm test",
+    "'DIR=./x' make",
+    "DIR+=x make",
+    "time npm test",
+    "'if' x",
+    "=npm test",
+    "npm =test",
+    "%1",
+    "-c x",
+    "'npm test'",
+  ])("there are none in %j, whose first word a shell reads as something else (F169)", (line) => {
+    expect(plainWords(line)).toBeUndefined();
+    expect(plainWords(`/bin/bash -lc "${line}"`)).toBeUndefined();
   });
 
   test("whatever stands around a special character, there are none", () => {
@@ -112,7 +127,7 @@ describe("the words of a command", () => {
     const word = fc.stringMatching(/^[\w@%+=:,./-]+$/);
     fc.assert(
       fc.property(fc.array(word, { minLength: 1 }), fc.boolean(), (words, quoted) => {
-        fc.pre(words[0]?.endsWith("sh") === false);
+        fc.pre(words[0]?.endsWith("sh") === false && faultOfWords(words) === undefined);
         const line = words.map((each) => (quoted ? `'${each}'` : each)).join(" ");
         expect(plainWords(line)).toEqual(words);
       }),

@@ -1,3 +1,4 @@
+import { realpathSync } from "node:fs";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { serverRequests } from "../../src/app-server/generated/methods.ts";
@@ -15,20 +16,30 @@ const ELICITATION = "mcpServer/elicitation/request";
 
 const allow = (...rules: AllowRule[]): Policy => ({ allow: rules });
 const EVERYTHING = allow(
-  { kind: "command", prefix: ["npm"] },
+  { kind: "command", prefix: ["npm", "test"] },
   { kind: "fileChange" },
   { kind: "mcpToolCall", server: "notes" },
 );
 
+/** A directory that exists on every system and is no link. */
+const workspace = realpathSync(import.meta.dirname);
+
 function command(text: unknown, more: object = {}): PolicyQuestion {
-  const params = { kind: "command", threadId: "t", turnId: "u", itemId: "i", command: text };
-  return { method: COMMAND, params: { ...params, ...more }, item: undefined };
+  const ids = { threadId: "t", turnId: "u", itemId: "i" };
+  const params = { kind: "command", ...ids, command: text, cwd: workspace };
+  return { method: COMMAND, params: { ...params, ...more }, item: undefined, workspace };
 }
 
-const change: v2.ThreadItem = { type: "fileChange", id: "i", changes: [], status: "inProgress" };
+const change = changeOf("a.ts");
+
+function changeOf(file: string, move_path: string | null = null): v2.ThreadItem {
+  const changes = [{ path: file, kind: { type: "update", move_path }, diff: "" } as const];
+  return { type: "fileChange", id: "i", changes, status: "inProgress" };
+}
 
 function files(more: object = {}, item: v2.ThreadItem | undefined = change): PolicyQuestion {
-  return { method: FILES, params: { itemId: "i", reason: null, grantRoot: null, ...more }, item };
+  const params = { itemId: "i", reason: null, grantRoot: null, ...more };
+  return { method: FILES, params, item, workspace };
 }
 
 function call(more: object = {}): v2.ThreadItem {
@@ -44,24 +55,24 @@ function toolCall(more: object = {}, item: v2.ThreadItem | undefined = call()): 
     requestedSchema: { type: "object", properties: {} },
     _meta: { codex_approval_kind: "mcp_tool_call", tool_name: "note", tool_params: {} },
   };
-  return { method: ELICITATION, params: { ...params, ...more }, item };
+  return { method: ELICITATION, params: { ...params, ...more }, item, workspace };
 }
 
 describe("F93: a policy allows exactly what it names", () => {
-  test("a command by the words that it begins with", () => {
+  test("a command by the words that it begins with", async () => {
     const policy = allow({ kind: "command", prefix: ["npm", "test"] });
-    const asked = (text: string): unknown => answerByPolicy(policy, command(text));
-    expect(asked("/bin/bash -lc 'npm test --silent'")).toEqual({ decision: "accept" });
-    expect(asked("npm test")).toEqual({ decision: "accept" });
+    const asked = (text: string): Promise<unknown> => answerByPolicy(policy, command(text));
+    expect(await asked("/bin/bash -lc 'npm test --silent'")).toEqual({ decision: "accept" });
+    expect(await asked("npm test")).toEqual({ decision: "accept" });
     for (const other of ["npm", "npm run test", "npm tests", "xnpm test", "npm 'test x'"]) {
-      expect(asked(other)).toBeUndefined();
+      expect(await asked(other)).toBeUndefined();
     }
   });
 
-  test("no command that is more than words, whatever it begins with", () => {
+  test("no command that is more than words, whatever it begins with", async () => {
     for (const more of ["; x", "&& x", "| x", "$(x)", "`x`", "> x", "< x", "\nx", "& x", "\\"]) {
       for (const text of [`npm test ${more}`, `/bin/bash -lc 'npm test ${more}'`]) {
-        expect(answerByPolicy(EVERYTHING, command(text))).toBeUndefined();
+        expect(await answerByPolicy(EVERYTHING, command(text))).toBeUndefined();
       }
     }
   });
@@ -73,52 +84,53 @@ describe("F93: a policy allows exactly what it names", () => {
     ["a question that offers no plain yes", { availableDecisions: ["cancel"] }],
     ["no command", { command: null }],
     ["a command that is no text", { command: ["npm"] }],
-  ])("%s is not a command", (_what, more) => {
-    expect(answerByPolicy(EVERYTHING, command("npm test", more))).toBeUndefined();
+  ])("%s is not a command", async (_what, more) => {
+    expect(await answerByPolicy(EVERYTHING, command("npm test", more))).toBeUndefined();
   });
 
   test.each<[string, AllowRule]>([
     ["without words", { kind: "command", prefix: [] }],
     ["with a misspelt member", { kind: "mcpToolCall", server: "notes", tol: "x" } as AllowRule],
-  ])("a rule %s is refused, instead of one that allows more", (_what, rule) => {
+  ])("a rule %s is refused, instead of one that allows more", async (_what, rule) => {
     for (const question of [command("npm test"), files(), toolCall()]) {
-      expect(() => answerByPolicy(allow(rule), question)).toThrow(
+      await expect(answerByPolicy(allow(rule), question)).rejects.toThrow(
         /policy cannot be used: allow\.0/,
       );
     }
   });
 
-  test("a rule of one kind allows nothing of another kind", () => {
+  test("a rule of one kind allows nothing of another kind", async () => {
     const rules: AllowRule[] = [
-      { kind: "command", prefix: ["npm"] },
+      { kind: "command", prefix: ["npm", "test"] },
       { kind: "fileChange" },
       { kind: "mcpToolCall", server: "notes" },
     ];
     const questions = [command("npm test"), files(), toolCall()];
     for (const [at, rule] of rules.entries()) {
-      const allowed = questions.map((each) => answerByPolicy(allow(rule), each) !== undefined);
+      const answers = await Promise.all(questions.map((each) => answerByPolicy(allow(rule), each)));
+      const allowed = answers.map((answer) => answer !== undefined);
       expect(allowed).toEqual(questions.map((_each, index) => index === at));
     }
   });
 
-  test("changes of files, but no root to write under", () => {
-    expect(answerByPolicy(EVERYTHING, files())).toEqual({ decision: "accept" });
-    expect(answerByPolicy(EVERYTHING, files({ grantRoot: "/" }))).toBeUndefined();
-    expect(answerByPolicy(EVERYTHING, { ...files(), item: undefined })).toBeUndefined();
-    expect(answerByPolicy(EVERYTHING, files({}, call()))).toBeUndefined();
+  test("changes of files, but no root to write under", async () => {
+    expect(await answerByPolicy(EVERYTHING, files())).toEqual({ decision: "accept" });
+    expect(await answerByPolicy(EVERYTHING, files({ grantRoot: "/" }))).toBeUndefined();
+    expect(await answerByPolicy(EVERYTHING, { ...files(), item: undefined })).toBeUndefined();
+    expect(await answerByPolicy(EVERYTHING, files({}, call()))).toBeUndefined();
   });
 });
 
 describe("S11: the approval of a tool call", () => {
   const accepted = { action: "accept", content: null, _meta: null };
 
-  test("is accepted for the server, and for the tool if one is named", () => {
-    expect(answerByPolicy(EVERYTHING, toolCall())).toEqual(accepted);
+  test("is accepted for the server, and for the tool if one is named", async () => {
+    expect(await answerByPolicy(EVERYTHING, toolCall())).toEqual(accepted);
     const named = (tool: string): Policy => allow({ kind: "mcpToolCall", server: "notes", tool });
-    expect(answerByPolicy(named("note"), toolCall())).toEqual(accepted);
-    expect(answerByPolicy(named("hang"), toolCall())).toBeUndefined();
+    expect(await answerByPolicy(named("note"), toolCall())).toEqual(accepted);
+    expect(await answerByPolicy(named("hang"), toolCall())).toBeUndefined();
     const other = allow({ kind: "mcpToolCall", server: "other" });
-    expect(answerByPolicy(other, toolCall())).toBeUndefined();
+    expect(await answerByPolicy(other, toolCall())).toBeUndefined();
   });
 
   const meta = { codex_approval_kind: "mcp_tool_call", tool_name: "note", tool_params: {} };
@@ -136,25 +148,27 @@ describe("S11: the approval of a tool call", () => {
     ["is a form that is not known", { mode: "openai/form" }, call()],
     ["sends to a page", { mode: "url" }, call()],
     ["is about something else", {}, change],
-  ])("is none if it %s", (_why, more, item) => {
-    expect(answerByPolicy(EVERYTHING, { ...toolCall(more), item })).toBeUndefined();
+  ])("is none if it %s", async (_why, more, item) => {
+    expect(await answerByPolicy(EVERYTHING, { ...toolCall(more), item })).toBeUndefined();
   });
 });
 
-test("F65 F93: nothing else is ever accepted, and an empty policy accepts nothing", () => {
+test("F65 F93: nothing else is ever accepted, and an empty policy accepts nothing", async () => {
   const allowable = new Set([COMMAND, FILES, ELICITATION]);
   for (const method of [...Object.keys(serverRequests), "item/newThing/requestApproval"]) {
     if (allowable.has(method)) continue;
     for (const { params, item } of [command("npm test"), files(), toolCall()]) {
-      expect(answerByPolicy(EVERYTHING, { method, params, item })).toBeUndefined();
+      expect(await answerByPolicy(EVERYTHING, { method, params, item, workspace })).toBeUndefined();
     }
   }
   for (const question of [command("npm test"), files(), toolCall()]) {
-    expect(answerByPolicy(allow(), question)).toBeUndefined();
+    expect(await answerByPolicy(allow(), question)).toBeUndefined();
   }
-  fc.assert(
-    fc.property(fc.constantFrom(...allowable), fc.anything(), (method, params) => {
-      expect(answerByPolicy(EVERYTHING, { method, params, item: undefined })).toBeUndefined();
+  await fc.assert(
+    fc.asyncProperty(fc.constantFrom(...allowable), fc.anything(), async (method, params) => {
+      expect(
+        await answerByPolicy(EVERYTHING, { method, params, item: undefined, workspace }),
+      ).toBeUndefined();
     }),
   );
 });

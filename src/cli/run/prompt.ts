@@ -47,7 +47,8 @@ export async function readText({ words, file, onWait }: PromptSource): Promise<s
 /** @throws BrokerError `usage`. */
 export function readTextFile(what: string, file: string): string {
   try {
-    return readFileSync(file, "utf8");
+    // Editors of Windows put a byte-order mark in front (F181).
+    return readFileSync(file, "utf8").replace(/^\ufeff/, "");
   } catch (error) {
     throw new BrokerError("usage", `The ${what} cannot be read: ${messageOf(error)}.`, {
       cause: error,
