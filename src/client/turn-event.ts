@@ -21,8 +21,8 @@ export type TurnEvent =
   | { type: "warning"; message: string }
   /** The model could not be reached, or failed; Codex tries again where `willRetry`. */
   | { type: "error"; error: v2.TurnError; willRetry: boolean }
-  /** Codex asked for something that the turn's policy allows. */
-  | { type: "question.allowed"; method: string; params: unknown }
+  /** Codex asked for something that the policy allows. `item` is what it is about, as Codex announced it. */
+  | { type: "question.allowed"; method: string; params: unknown; item: v2.ThreadItem | null }
   | { type: "turn.completed"; turn: v2.Turn }
   /** Everything that has no shape of its own here, known or unknown. */
   | { type: "notification"; method: string; params: unknown };

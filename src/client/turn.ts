@@ -276,7 +276,7 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
       const signal = AbortSignal.any([context.signal, this.#over.signal]);
       return await onQuestion?.(method, params, { ...context, signal });
     }
-    this.#events.push({ type: "question.allowed", method, params });
+    this.#events.push({ type: "question.allowed", method, params, item: item ?? null });
     return allowed;
   }
 

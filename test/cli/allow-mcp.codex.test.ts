@@ -45,7 +45,7 @@ describe("S11: a turn that may write calls an MCP tool without full access", () 
       type: "question",
       method: "mcpServer/elicitation/request",
       decision: "accepted",
-      wish: 'answer the MCP server notes: Allow the notes MCP server to run tool "note"?',
+      wish: "call the MCP tool notes / note",
     });
   });
 

@@ -127,8 +127,9 @@ class Run {
 
   #tell(event: TurnEvent): void {
     if (event.type !== "question.allowed") return this.#reporter.event(event);
-    const { method, params } = event;
-    this.#reporter.answered({ method, decision: "accepted", wish: wishOf(method, params) });
+    const { method, params, item } = event;
+    const wish = wishOf(method, params, item ?? undefined);
+    this.#reporter.answered({ method, decision: "accepted", wish });
   }
 
   async #threadToResume(client: BrokerClient): Promise<string | undefined> {

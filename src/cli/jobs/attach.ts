@@ -118,8 +118,9 @@ class Attachment {
   #tell(event: TurnEvent, entry: number): void {
     if (this.#wish.json) return out.json({ entry, ...event });
     if (event.type !== "question.allowed") return this.#reporter.event(event);
-    const { method, params } = event;
-    this.#reporter.answered({ method, decision: "accepted", wish: wishOf(method, params) });
+    const { method, params, item } = event;
+    const wish = wishOf(method, params, item ?? undefined);
+    this.#reporter.answered({ method, decision: "accepted", wish });
   }
 
   /** It is tried again as long as the job runs. */
@@ -144,7 +145,7 @@ function eventsOf(entry: JobEntry, resumed: boolean): TurnEvent[] {
     case "item":
       return [{ type: "item.completed", item: entry.item as v2.ThreadItem }];
     case "allowed":
-      return [{ type: "question.allowed", method: entry.method, params: entry.params }];
+      return [questionAllowed(entry)];
     case "usage":
       return [{ type: "usage", usage: entry.usage as v2.ThreadTokenUsage }];
     case "created":
@@ -156,4 +157,8 @@ function eventsOf(entry: JobEntry, resumed: boolean): TurnEvent[] {
 function itemOf(event: TurnEvent): unknown {
   if ("itemId" in event) return event.itemId;
   return event.type === "item.started" ? event.item.id : undefined;
+}
+
+function questionAllowed({ method, params }: Extract<JobEntry, { type: "allowed" }>): TurnEvent {
+  return { type: "question.allowed", method, params, item: null };
 }

@@ -24,11 +24,11 @@ const NO_DECISION = new Set(["currentTime/read"]);
 
 /** Nobody is asked: what is to be accepted was said beforehand, and everything else is declined. */
 export function answerAll(accept: boolean, onAnswer: (answer: Answered) => void): QuestionHandler {
-  return (method, params) => {
+  return (method, params, { item }) => {
     if (NO_DECISION.has(method)) return undefined;
     const acceptance = accept ? ACCEPTANCES[method] : undefined;
     const decision = acceptance === undefined ? "declined" : "accepted";
-    onAnswer({ method, decision, wish: wishOf(method, params) });
+    onAnswer({ method, decision, wish: wishOf(method, params, item) });
     return acceptance ?? declined(method);
   };
 }
