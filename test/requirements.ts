@@ -727,7 +727,7 @@ export const requirements: readonly Requirement[] = [
     id: "F104",
     title: "Settings that Codex writes by itself, comments and the order of keys cause no rotation",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F105",
@@ -903,7 +903,7 @@ export const requirements: readonly Requirement[] = [
     id: "F132",
     title: "An auth.json that cannot be parsed does not count as another account",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F133",

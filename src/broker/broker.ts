@@ -103,7 +103,10 @@ export class Broker implements Host {
         findOlderTurn(order.scope.directory, order.claim.epoch, threadId),
       writerOf: (threadId) => this.#surroundings.writerOf(threadId),
       onTurnsChanged: () => this.#workChanged(),
-      onThreadEvent: (frame, threadId) => this.#wear.outcomes.observe(frame, threadId),
+      onThreadEvent: (frame, threadId) => {
+        if (frame.method === "thread/started") this.#surroundings.threadOpened();
+        this.#wear.outcomes.observe(frame, threadId);
+      },
       onTurnLost: () => this.#wear.outcomes.lost(),
       onTurnStuck: (threadId) => this.#turnStuck(threadId),
       onCommandStarted: () => this.#descendants.commandStarted(),
@@ -187,6 +190,7 @@ export class Broker implements Host {
     this.#surroundings.watch(record, {
       onLost: (loss) => void this.end(loss),
       onHeld: () => listener.keepCurrent(),
+      opensThread: () => this.#router.opensThread,
       onDrift: (reason) => {
         trace("info", "broker.drifted", { reason });
         this.#reception.sendOn({ reason, reconnect: true, abnormal: false });
@@ -223,11 +227,11 @@ export class Broker implements Host {
   async welcome(hello: BrokerHelloParams | undefined): Promise<unknown> {
     this.#wear.sessionOpened();
     if (hello === undefined) await this.started.catch(unlessDraining);
-    else if (this.#state.is("serving")) await this.#health.check(HELLO_PROBE_WAIT_MS);
+    const drift = hello === undefined ? undefined : await this.#checked();
     const result = this.#appServer.started?.initializeResult ?? {
       codexHome: this.#order.scope.codexHome,
     };
-    return hello === undefined ? result : { ...result, broker: this.#hello(hello.nonce) };
+    return hello === undefined ? result : { ...result, broker: this.#hello(hello.nonce, drift) };
   }
 
   async health(): Promise<{ state: BrokerState; appServer: AppServerFacts }> {
@@ -411,7 +415,17 @@ export class Broker implements Host {
     return { ...ending, served, figures: this.#wear.figures() };
   }
 
-  #hello(nonce: string): BrokerHello {
+  /** Makes sure that the app-server answers. @returns what has changed since the start, if anything. */
+  async #checked(): Promise<string | undefined> {
+    if (!this.#state.is("serving")) return undefined;
+    const [drift] = await Promise.all([
+      this.#surroundings.drift(HELLO_PROBE_WAIT_MS),
+      this.#health.check(HELLO_PROBE_WAIT_MS),
+    ]);
+    return drift;
+  }
+
+  #hello(nonce: string, drift: string | undefined): BrokerHello {
     return {
       protocol: BROKER_PROTOCOL,
       instance: this.#record.instance,
@@ -422,6 +436,7 @@ export class Broker implements Host {
       startedAt: this.#record.startedAt,
       versions: this.#versions(),
       appServer: this.#appServerFacts(),
+      drift: drift ?? null,
     };
   }
 

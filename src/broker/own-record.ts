@@ -4,7 +4,7 @@ import { BrokerError, textDetail } from "../base/errors.ts";
 import type { Figures } from "../base/figures.ts";
 import { trace } from "../base/trace.ts";
 import { BROKER_BUILD, BROKER_VERSION } from "../base/version.ts";
-import { UNKNOWN_FINGERPRINT, type Circumstances } from "../lifecycle/drift.ts";
+import type { Circumstances } from "../lifecycle/drift.ts";
 import {
   epochPath,
   holdsEpoch,
@@ -41,10 +41,7 @@ export class OwnRecord {
   }
 
   /** @throws BrokerError when the epoch was lost meanwhile, or cannot be written to. */
-  publishServing(
-    { address, current }: Endpoint,
-    { fingerprint, settings }: Circumstances,
-  ): ServingRecord {
+  publishServing({ address, current }: Endpoint, circumstances: Circumstances): ServingRecord {
     const { claim, scope } = this.#order;
     if (!this.#holds()) {
       throw new BrokerError(
@@ -63,13 +60,12 @@ export class OwnRecord {
       startedAt: this.startedAt,
       workspace: scope.workspace,
       codex: scope.codex,
-      fingerprint: fingerprint ?? UNKNOWN_FINGERPRINT,
       codexHome: scope.codexHome,
       label: scope.label,
       place: scope.place,
       private: scope.private,
       environment: scope.environment,
-      settings,
+      ...circumstances,
       versions: { broker: BROKER_VERSION, build: BROKER_BUILD, node: process.versions.node },
     };
     publishEpoch(scope.directory, record);

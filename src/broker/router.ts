@@ -124,6 +124,11 @@ export class Router {
     return this.#hearing.threads;
   }
 
+  /** Whether the app-server has been asked to open a thread and has not responded yet. */
+  get opensThread(): boolean {
+    return this.#loaded.opening > 0;
+  }
+
   get threadCount(): number {
     return this.#threads.size;
   }

@@ -3,6 +3,7 @@ import { readCircumstances, type Circumstances } from "../lifecycle/drift.ts";
 import type { ServingRecord } from "../lifecycle/epoch-file.ts";
 import type { StartOrder } from "../lifecycle/start-protocol.ts";
 import { FileLane } from "../os/file-lane.ts";
+import { UNKNOWN_FINGERPRINT } from "../os/fingerprint.ts";
 import { DriftWatch } from "./drift-watch.ts";
 import { GroundWatch, type Loss } from "./ground.ts";
 import { writerOf, type ThreadWriter } from "./thread-writer.ts";
@@ -17,6 +18,8 @@ export interface SurroundingsEvents {
   readonly onHeld: () => void;
   /** Called once for each change that has settled. */
   readonly onDrift: (reason: string) => void;
+  /** Whether the app-server opens a thread now. */
+  readonly opensThread: () => boolean;
 }
 
 /**
@@ -30,6 +33,7 @@ export class Surroundings {
   readonly #codexFiles = new FileLane();
   #ground: GroundWatch | undefined;
   #workspace: WorkspaceWatch | undefined;
+  #drift: DriftWatch | undefined;
   #closed = false;
 
   constructor(order: StartOrder) {
@@ -40,7 +44,7 @@ export class Surroundings {
   async circumstances(): Promise<Circumstances> {
     const { scope } = this.#order;
     const read = await this.#codexFiles.run(() => readCircumstances(scope), CIRCUMSTANCES_MS);
-    return read ?? { fingerprint: null, settings: UNREAD_SETTINGS };
+    return read ?? { fingerprint: UNKNOWN_FINGERPRINT, settings: UNREAD_SETTINGS };
   }
 
   async writerOf(threadId: string): Promise<ThreadWriter | undefined> {
@@ -48,12 +52,28 @@ export class Surroundings {
     return await writerOf(scope, claim.epoch, threadId, this.#codexFiles);
   }
 
+  /** Returns what has changed since the start, as far as that is known within the time. */
+  async drift(withinMs: number): Promise<string | undefined> {
+    return await this.#drift?.reason(withinMs);
+  }
+
+  /** The app-server has opened a thread. */
+  threadOpened(): void {
+    this.#drift?.threadOpened();
+  }
+
   /** Looks at once, and from now on regularly. */
-  watch(record: ServingRecord, { onLost, onHeld, onDrift }: SurroundingsEvents): void {
+  watch(record: ServingRecord, { onLost, onHeld, onDrift, opensThread }: SurroundingsEvents): void {
     const { scope, claim } = this.#order;
-    const drift = new DriftWatch(record, this.#codexFiles, (reason) => {
-      if (!this.#closed) onDrift(reason);
+    const drift = new DriftWatch({
+      before: record,
+      lane: this.#codexFiles,
+      opensThread,
+      onDrift: (reason) => {
+        if (!this.#closed) onDrift(reason);
+      },
     });
+    this.#drift = drift;
     this.#workspace = new WorkspaceWatch(scope.workspace, () =>
       onLost({ reason: "the workspace is gone", reconnect: false }),
     );

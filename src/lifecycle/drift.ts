@@ -1,76 +1,68 @@
-import { isNewer } from "./assess.ts";
+import { readFingerprint, UNKNOWN_FINGERPRINT } from "../os/fingerprint.ts";
 import { BROKER_VERSION } from "../base/version.ts";
-import type { EndedRecord, ServingRecord } from "./epoch-file.ts";
-import { fingerprintOf, readFingerprint } from "../os/fingerprint.ts";
+import { isNewer } from "./assess.ts";
 import {
   changeOf,
-  loadCodexSettings,
+  haveOtherContent,
+  isKnown,
   readCodexSettings,
   type CodexSettings,
 } from "./codex-settings.ts";
+import type { EndedRecord, ServingRecord } from "./epoch-file.ts";
 
-/** Of a binary that could not be read when the broker started: differs from nothing. */
-export const UNKNOWN_FINGERPRINT = "unknown";
-
-type Recorded = Pick<ServingRecord, "codex" | "fingerprint" | "codexHome" | "settings">;
-
-/** What Codex starts with. The fingerprint is null where the binary cannot be read. */
+/** What Codex starts with. */
 export interface Circumstances {
-  readonly fingerprint: string | null;
+  readonly fingerprint: string;
   readonly settings: CodexSettings;
 }
 
-/**
- * What has changed since the broker started, in words; undefined when nothing has. What its
- * app-server has read then may not be what it would read now.
- */
-export function driftOf(record: Recorded): string | undefined {
-  return driftIn(record, {
-    fingerprint: fingerprintOf(record.codex),
-    settings: readCodexSettings(record.codexHome),
-  });
-}
-
-/** The same without blocking: both paths may be on a remote disk. */
-export async function findDrift(record: Recorded): Promise<string | undefined> {
-  return driftIn(record, await readCircumstances(record));
-}
+export type CodexPlace = Pick<ServingRecord, "codex" | "codexHome" | "workspace">;
 
 /** Reads what Codex would start with now. */
-export async function readCircumstances({
-  codex,
-  codexHome,
-}: Pick<Recorded, "codex" | "codexHome">): Promise<Circumstances> {
+export async function readCircumstances(place: CodexPlace): Promise<Circumstances> {
+  const { codex, codexHome, workspace } = place;
   return {
     fingerprint: await readFingerprint(codex),
-    settings: await loadCodexSettings(codexHome),
+    settings: await readCodexSettings(codexHome, workspace),
   };
 }
 
-function driftIn(record: Recorded, { fingerprint, settings }: Circumstances): string | undefined {
-  if (fingerprint !== null && differs(fingerprint, record.fingerprint)) {
-    return `the codex binary ${record.codex} has changed since the broker started`;
+/**
+ * Returns what has changed, in words; undefined when nothing has. What an app-server has read at its
+ * start may not be what it would read now.
+ */
+export function driftBetween(before: Circumstances, now: Circumstances): string | undefined {
+  const known = ![before.fingerprint, now.fingerprint].includes(UNKNOWN_FINGERPRINT);
+  if (known && before.fingerprint !== now.fingerprint) {
+    return "the codex binary has changed since the broker started";
   }
-  return changeOf(record.settings, settings);
+  return changeOf(before.settings, now.settings);
 }
 
-function differs(now: string, then: string): boolean {
-  return then !== UNKNOWN_FINGERPRINT && now !== then;
+/** Returns `before` with what could not be read then as it is now. */
+export function completed(before: Circumstances, now: Circumstances): Circumstances {
+  const known = (then: string, since: string): string => (isKnown(then) ? then : since);
+  const { config, trust, login } = before.settings;
+  return {
+    fingerprint: before.fingerprint === UNKNOWN_FINGERPRINT ? now.fingerprint : before.fingerprint,
+    settings: {
+      config: known(config, now.settings.config),
+      trust: known(trust, now.settings.trust),
+      login: known(login, now.settings.login),
+    },
+  };
 }
 
 /**
  * Whether what may have made this broker fail has changed since: codex, its configuration, its login, or
  * this program, when it is newer.
  */
-export function hasOtherCause({
-  codex,
-  codexHome,
-  fingerprint,
-  settings,
-  versions,
-}: EndedRecord): boolean {
+export async function hasOtherCause(record: EndedRecord): Promise<boolean> {
+  const { codex, codexHome, workspace, fingerprint, settings, versions } = record;
   if (versions === undefined || codex === undefined || codexHome === undefined) return false;
-  if (fingerprint === undefined || settings === undefined) return false;
+  if (fingerprint === undefined || settings === undefined || workspace === undefined) return false;
   if (isNewer(BROKER_VERSION, versions.broker)) return true;
-  return driftOf({ codex, codexHome, fingerprint, settings }) !== undefined;
+  const before = { fingerprint, settings };
+  const now = await readCircumstances({ codex, codexHome, workspace });
+  return driftBetween(before, now) !== undefined || haveOtherContent(settings, now.settings);
 }

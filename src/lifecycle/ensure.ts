@@ -92,7 +92,7 @@ export async function ensureBroker(options: EnsureOptions): Promise<Ensured> {
       throwIfStartFailedMeanwhile(observation, calledAt);
       // A person who asks for a new broker knows of the failures, and passes this once.
       const isFirst = course.started === undefined;
-      if (options.newerThan === undefined || !isFirst) throwIfCrashLoop(scope.directory);
+      if (options.newerThan === undefined || !isFirst) await throwIfCrashLoop(scope.directory);
       throwIfReplacementLoop(scope.directory, observation, onRequest, mostReplacements);
       await throwIfSocketsForbidden(scope.stateDir);
       const supersedes = endedInOrder(observation) ? undefined : verdict.reason;

@@ -134,7 +134,11 @@ const service = {
   place: v.exactOptional(placeSchema),
   private: v.exactOptional(v.boolean()),
   environment: v.exactOptional(v.record(v.string(), v.string())),
-  settings: v.object({ config: v.string(), login: v.string() }),
+  settings: v.object({
+    config: v.string(),
+    trust: v.optional(v.string(), "unread"),
+    login: v.string(),
+  }),
   versions: v.object({ broker: v.string(), build: v.string(), node: v.string() }),
 };
 

@@ -3,7 +3,6 @@ import { BROKER_VERSION } from "../base/version.ts";
 import { isOfOtherHost, livenessOf } from "../os/process-identity.ts";
 import { assess, type Observation, type Policy, type Verdict } from "./assess.ts";
 import { makeContact, type Introduction, type Link } from "./contact.ts";
-import { driftOf } from "./drift.ts";
 import {
   newestEpoch,
   readEpoch,
@@ -99,10 +98,7 @@ export async function look(
   }
   const record = reading.record;
   const startedAt = monotonicMs();
-  const contacting = makeContact(record, introduction, deadline.within(HELLO_TIMEOUT_MS));
-  // Meanwhile it accepts the connection.
-  const changed = driftOf(record);
-  const contacted = await contacting;
+  const contacted = await makeContact(record, introduction, deadline.within(HELLO_TIMEOUT_MS));
   if (contacted.link === undefined) {
     // Its last word may have been written while it was asked, and says why nobody answers.
     const ended = endingOf(scope, record.epoch);
@@ -120,7 +116,7 @@ export async function look(
     ours: record.epoch === course.started,
     broker: contact.kind === "hello" ? "unknown" : livenessOf(record.broker),
     ageMs: Math.max(0, Date.now() - Date.parse(record.startedAt)),
-    changed,
+    changed: contacted.link?.hello.drift ?? undefined,
   };
   const verdict = assess(observation, policy);
   if (contacted.link === undefined) return { observation, verdict };

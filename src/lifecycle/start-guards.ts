@@ -1,7 +1,6 @@
 import { BrokerError } from "../base/errors.ts";
 import { isLeaving, type Observation } from "./assess.ts";
 import { crashLoopIn } from "./crash-loop.ts";
-import { hasOtherCause } from "./drift.ts";
 import { listEpochs, readEpoch, type EndedRecord } from "./epoch-file.ts";
 import { forbiddenSockets } from "./forbidden-sockets.ts";
 import { replacementLoopIn } from "./replacement-loop.ts";
@@ -26,14 +25,20 @@ export function throwIfStartFailedMeanwhile(observation: Observation, calledAt: 
 }
 
 /** Starting the same thing again and again helps nobody: the reasons are told instead. */
-export function throwIfCrashLoop(scopeDir: string): void {
+export async function throwIfCrashLoop(scopeDir: string): Promise<void> {
   const endings: EndedRecord[] = [];
   for (const epoch of listEpochs(scopeDir)) {
     const reading = readEpoch(scopeDir, epoch);
     if (reading?.state !== "read" || reading.record.state !== "ended") break;
     endings.push(reading.record);
   }
-  const loop = crashLoopIn(endings, Date.now(), Math.random(), hasOtherCause);
+  if (crashLoopIn(endings, Date.now(), Math.random()) === undefined) return;
+  // Loaded here only, because it parses TOML and few clients get here.
+  const { hasOtherCause } = await import("./drift.ts");
+  const ofOtherCause = new Set<EndedRecord>();
+  for (const ending of endings) if (await hasOtherCause(ending)) ofOtherCause.add(ending);
+  const isOfOldCause = (ending: EndedRecord): boolean => ofOtherCause.has(ending);
+  const loop = crashLoopIn(endings, Date.now(), Math.random(), isOfOldCause);
   if (loop === undefined) return;
   const { count, waitMs, reasons } = loop;
   throw new BrokerError(

@@ -21,32 +21,37 @@ export function markOf(path: string): string | undefined {
   }
 }
 
-/** The same for a path that may be on a remote disk. */
-async function readMark(path: string): Promise<string | undefined> {
-  try {
-    return markIn(await stat(path, { bigint: true }));
-  } catch (error) {
-    return errnoOf(error) === "ENOENT" ? ABSENT : undefined;
-  }
+function markIn(seen: BigIntStats): string | undefined {
+  return Date.now() - Number(seen.ctimeMs) < SETTLED_AFTER_MS ? undefined : identityIn(seen);
 }
 
-function markIn({ dev, ino, size, mtimeNs, ctimeNs, ctimeMs }: BigIntStats): string | undefined {
-  if (Date.now() - Number(ctimeMs) < SETTLED_AFTER_MS) return undefined;
+function identityIn({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
   return `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`;
 }
 
 /** One mark for all of them; undefined when one has none. */
 export function marksOf(paths: readonly string[]): string | undefined {
-  return together(paths.map((path) => markOf(path)));
-}
-
-/** The same for paths that may be on a remote disk. One after the other, to take one thread. */
-export async function readMarks(paths: readonly string[]): Promise<string | undefined> {
-  const marks = [];
-  for (const path of paths) marks.push(await readMark(path));
-  return together(marks);
-}
-
-function together(marks: ReadonlyArray<string | undefined>): string | undefined {
+  const marks = paths.map((path) => markOf(path));
   return marks.includes(undefined) ? undefined : marks.join("\n");
+}
+
+/** What files on a disk that may be remote look like together. */
+export interface Signature {
+  /** Equal to an earlier one when no file has changed since, as far as its times tell. */
+  readonly text: string;
+  /** How long ago the latest change was. */
+  readonly ageMs: number;
+}
+
+/** Never rejects. Looks at one file after the other, to occupy one thread. */
+export async function readSignature(paths: readonly string[]): Promise<Signature> {
+  const parts: string[] = [];
+  let latest = 0;
+  for (const path of paths) {
+    const seen = await stat(path, { bigint: true }).catch(() => undefined);
+    parts.push(seen === undefined ? ABSENT : identityIn(seen));
+    // Not the time of modification, which may be the one that the file had in its package.
+    latest = Math.max(latest, Number(seen?.ctimeMs ?? 0));
+  }
+  return { text: parts.join("\n"), ageMs: Math.max(0, Date.now() - latest) };
 }

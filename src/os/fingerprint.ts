@@ -1,24 +1,14 @@
-import { statSync, type Stats } from "node:fs";
 import { stat } from "node:fs/promises";
 
-/** What a binary looks like from outside; null when it cannot be read. An update changes it. */
-export function fingerprintOf(binary: string): string | null {
-  try {
-    return fingerprintIn(statSync(binary));
-  } catch {
-    return null;
-  }
-}
+/** Of a binary that cannot be read. */
+export const UNKNOWN_FINGERPRINT = "unknown";
 
-/** The same without blocking: the binary may be on a remote disk. */
-export async function readFingerprint(binary: string): Promise<string | null> {
+/** Returns what a binary looks like from outside. An update changes it. */
+export async function readFingerprint(binary: string): Promise<string> {
   try {
-    return fingerprintIn(await stat(binary));
+    const { size, mtimeMs } = await stat(binary);
+    return `${size}-${Math.trunc(mtimeMs)}`;
   } catch {
-    return null;
+    return UNKNOWN_FINGERPRINT;
   }
-}
-
-function fingerprintIn({ size, mtimeMs }: Stats): string {
-  return `${size}-${Math.trunc(mtimeMs)}`;
 }

@@ -59,6 +59,8 @@ export interface BrokerHello {
   readonly startedAt: string;
   readonly versions: Versions;
   readonly appServer: AppServerFacts;
+  /** What has changed since the broker started, in words: why a successor would start differently. */
+  readonly drift?: string | null;
 }
 
 /** Answer to `broker/health`: given after the start has settled, and after a probe where one was due. */

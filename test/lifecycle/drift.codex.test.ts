@@ -1,15 +1,19 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { deferred } from "../../src/base/deferred.ts";
+import type { BrokerClient } from "../../src/index.ts";
 import { eventually } from "../support/eventually.ts";
 import { makeFakeCodex } from "../support/fake-codex.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { realCodex } from "../support/real-codex.ts";
+import { livingBrokers } from "../support/stop-brokers.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
 guardAgainstLeaks();
+vi.setConfig({ testTimeout: 120_000 });
 
 async function epochNow(world: World): Promise<number> {
   const client = await world.connect();
@@ -22,7 +26,7 @@ describe("a broker that was started under other circumstances is replaced", () =
     await using world = await makeWorld();
     expect(await epochNow(world)).toBe(1);
     const config = readFileSync(world.home.configFile, "utf8");
-    writeFileSync(world.home.configFile, `${config}\n# a remark\n`);
+    writeFileSync(world.home.configFile, `model_verbosity = "low"\n${config}`);
     expect(await epochNow(world)).toBe(2);
     expect(await epochNow(world)).toBe(2);
   });
@@ -47,7 +51,7 @@ describe("a broker that was started under other circumstances is replaced", () =
     await using client = await world.connect();
     const { threadId } = await client.runTurn({ prompt: "say: one" }).result;
     const config = readFileSync(world.home.configFile, "utf8");
-    writeFileSync(world.home.configFile, `${config}\n# a remark\n`);
+    writeFileSync(world.home.configFile, `model_verbosity = "low"\n${config}`);
     await eventually(() => client.epoch === 2, "the client has moved", 20_000);
     const { message } = await client.runTurn({ threadId, prompt: "say: two" }).result;
     expect(message).toBe("two");
@@ -98,6 +102,96 @@ describe("a broker that was started under other circumstances is replaced", () =
     await using client = await world.connect();
     for (let i = 0; i < 3; i += 1) await client.runTurn({ prompt: `shell: echo ${i}` }).result;
     expect(await epochNow(world)).toBe(1);
+  });
+});
+
+/** A git repository with a broker whose app-server has written the trust in it. */
+async function trustingWorld(): Promise<{ world: World; client: BrokerClient }> {
+  const world = await makeWorld({ config: { trusted: [] } });
+  execFileSync("git", ["init", "-q", world.workspace]);
+  const client = await world.connect();
+  await client.request("thread/start", { cwd: world.workspace, sandbox: "workspace-write" });
+  return { world, client };
+}
+
+describe("what Codex writes into config.toml by itself replaces no broker", () => {
+  test("first threads in new projects of one CODEX_HOME replace none of their brokers (F104)", async () => {
+    await using world = await makeWorld({ config: { trusted: [] } });
+    const workspaces = ["a", "b", "c", "d"].map((name) => join(world.workspace, name));
+    const clients: BrokerClient[] = [];
+    for (const cwd of workspaces) {
+      mkdirSync(cwd);
+      execFileSync("git", ["init", "-q", cwd]);
+      const client = await world.connect({ cwd });
+      clients.push(client);
+      const turn = client.runTurn({ prompt: "say: done", cwd, sandbox: "workspace-write" });
+      expect(await turn.result).toMatchObject({ status: "completed" });
+    }
+    const config = readFileSync(world.home.configFile, "utf8");
+    for (const [index, cwd] of workspaces.entries()) {
+      expect(config).toContain(`[projects.${JSON.stringify(cwd)}]`);
+      await using again = await world.connect({ cwd });
+      expect(again.epoch).toBe(1);
+      expect(clients[index]!.epoch).toBe(1);
+      clients[index]!.close();
+    }
+    expect(livingBrokers(world.stateDir)).toHaveLength(4);
+  });
+
+  test("entries of other projects, notices and remarks start no new epoch (F104)", async () => {
+    await using world = await makeWorld();
+    await using client = await world.connect();
+    for (let i = 0; i < 13; i += 1) {
+      const entry = `\n# ${i}\n[projects."/elsewhere/${i}"]\ntrust_level = "trusted"\n`;
+      appendFileSync(world.home.configFile, entry);
+      expect(await epochNow(world)).toBe(1);
+    }
+    appendFileSync(world.home.configFile, "\n[notice]\nhide_full_access_warning = true\n");
+    expect(await epochNow(world)).toBe(1);
+    expect(client.epoch).toBe(1);
+  });
+
+  test("a trust in the workspace that another program has written replaces it, once (F104)", async () => {
+    await using world = await makeWorld({ config: { trusted: [] } });
+    expect(await epochNow(world)).toBe(1);
+    const entry = `\n[projects.${JSON.stringify(world.workspace)}]\ntrust_level = "trusted"\n`;
+    appendFileSync(world.home.configFile, entry);
+    expect(await epochNow(world)).toBe(2);
+    expect(await epochNow(world)).toBe(2);
+  });
+
+  test("a trust that its own app-server has written and another program takes back replaces it (F104)", async () => {
+    const { world, client } = await trustingWorld();
+    await using _world = world;
+    await using _client = client;
+    expect(await epochNow(world)).toBe(1);
+    const config = readFileSync(world.home.configFile, "utf8");
+    writeFileSync(world.home.configFile, config.replace('"trusted"', '"untrusted"'));
+    expect(await epochNow(world)).toBe(2);
+  });
+});
+
+describe("a file that is just being written proves nothing", () => {
+  test("an auth.json or config.toml that is cut off and then complete again replaces no broker (F132, F104)", async () => {
+    await using world = await makeWorld();
+    const auth = join(world.home.path, "auth.json");
+    const login = JSON.stringify({ tokens: { account_id: "one", access_token: "a" } });
+    writeFileSync(auth, login);
+    const config = readFileSync(world.home.configFile, "utf8");
+    await using client = await world.connect();
+    for (const partial of ["", login.slice(0, 20)]) {
+      writeFileSync(auth, partial);
+      expect(await epochNow(world)).toBe(1);
+      writeFileSync(auth, login);
+      expect(await epochNow(world)).toBe(1);
+    }
+    for (const partial of ["", `${config}\n[half`]) {
+      writeFileSync(world.home.configFile, partial);
+      expect(await epochNow(world)).toBe(1);
+      writeFileSync(world.home.configFile, config);
+      expect(await epochNow(world)).toBe(1);
+    }
+    expect(client.epoch).toBe(1);
   });
 });
 

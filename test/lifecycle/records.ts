@@ -27,7 +27,7 @@ export function servingRecord(change: Partial<ServingRecord> = {}): ServingRecor
     codex: "/bin/codex",
     fingerprint: "100-200",
     codexHome: "/home/.codex",
-    settings: { config: "c", login: "l" },
+    settings: { config: "c", trust: "", login: "l" },
     versions: { broker: "1.2.3", build: "b", node: "20.19.0" },
     ...change,
   };

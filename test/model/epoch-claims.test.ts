@@ -305,7 +305,7 @@ function servingRecord(claim: ClaimedRecord, dir: string): ServingRecord {
     codex: "codex",
     fingerprint: "none",
     codexHome: dir,
-    settings: { config: "none", login: "none" },
+    settings: { config: "none", trust: "", login: "none" },
     versions: { broker: "0", build: "0", node: "0" },
   };
 }

@@ -26,10 +26,6 @@ const ALLOWED: Readonly<Record<string, Allowed>> = {
     calls: ["closeSync", "writeSync"],
     because: "one line to its starter, once, through a pipe that has room for it",
   },
-  "lifecycle/codex-settings.ts": {
-    calls: ["readFileSync"],
-    because: "for clients; the broker uses loadCodexSettings",
-  },
   "lifecycle/epoch-file.ts": {
     calls: ["readFileSync", "readdirSync", "renameSync", "rmdirSync"],
     because: `${OWN_DIRECTORY}; 20 records are kept in a scope`,
@@ -45,11 +41,7 @@ const ALLOWED: Readonly<Record<string, Allowed>> = {
   },
   "os/file-mark.ts": {
     calls: ["statSync"],
-    because: `${OWN_DIRECTORY}; readMarks is for all other paths`,
-  },
-  "os/fingerprint.ts": {
-    calls: ["statSync"],
-    because: "for clients; the broker uses readFingerprint",
+    because: `${OWN_DIRECTORY}; readSignature is for all other paths`,
   },
   "os/host-mark.ts": {
     calls: ["readFileSync", "statSync", "statfsSync"],

@@ -48,7 +48,7 @@ async function observeEpoch(
 ): Promise<EpochSeen> {
   if (reading.state === "unreadable") return { reading };
   const { record } = reading;
-  if (record.state === "ended") return { reading, hasOtherCause: hasOtherCause(record) };
+  if (record.state === "ended") return { reading, hasOtherCause: await hasOtherCause(record) };
   if (record.state === "serving") {
     return { reading, serving: await observeServing(record, codexHome) };
   }
