@@ -939,7 +939,7 @@ export const requirements: readonly Requirement[] = [
     id: "F138",
     title: "A job that is cancelled before it began restarts the idle timer",
     source: "Read in the code",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F139",
