@@ -20,6 +20,7 @@ test("a job that is cancelled before it began leaves the broker idle, which then
   );
   const jobs: Jobs = new Jobs({
     directory: dir.path,
+    workspace: Bench.WORKSPACE,
     epoch: 1,
     instance: "i",
     router: bench.router,
