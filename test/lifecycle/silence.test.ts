@@ -14,7 +14,7 @@ async function start(script: string): Promise<ChildProcess> {
   const child = spawn(process.execPath, ["-e", `process.stdout.write("."); ${script}`], {
     stdio: ["ignore", "pipe", "ignore"],
   });
-  await once(child.stdout!, "data");
+  await once(child.stdout, "data");
   return child;
 }
 
