@@ -1,5 +1,5 @@
 import { cancelOf, isKnownMethod, limitMsOf } from "../app-server/method-table.ts";
-import { BrokerError } from "../base/errors.ts";
+import { BrokerError, type ErrorKind } from "../base/errors.ts";
 import {
   withId,
   withParam,
@@ -23,6 +23,8 @@ import { priorityOf, type Outcome, type Upstream } from "./upstream.ts";
 import { isHeldElsewhere, WriterPatience, WriterWaits, type WriterLookUp } from "./writer-waits.ts";
 
 const RELEASE_LIMIT_MS = 5_000;
+/** After these the app-server may have done what was requested. */
+const UNREAD: ReadonlySet<ErrorKind> = new Set(["requestTimedOut", "frameTooLarge"]);
 
 export interface ForwardingOptions {
   readonly workspace: string;
@@ -91,7 +93,7 @@ export class Forwarding {
     const patience = new WriterPatience(waitMs);
     const refused = (why: BrokerError): void => {
       refuse(peer, original, why);
-      if (open !== undefined) opens.endOpen(open, undefined);
+      if (open !== undefined) opens.endOpen(open, undefined, UNREAD.has(why.kind));
     };
     const settle = (outcome: Outcome): void => {
       if (threadId !== undefined && isHeldElsewhere(frame, outcome) && !this.#gone.has(peer)) {

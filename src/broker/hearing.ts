@@ -43,7 +43,6 @@ export class Hearing {
     this.#held = new HeldEvents({
       maxPerThread: options.maxHeldEvents,
       maxBytes: options.maxBacklogBytes,
-      mayBeOpening: options.mayBeOpening,
     });
   }
 
@@ -89,6 +88,11 @@ export class Hearing {
     const backlog = this.#backlogs.get(root);
     backlog?.keep(goesOn);
     if (backlog?.isEmpty === true) this.#backlogs.delete(root);
+  }
+
+  /** A request that opens a thread, or a turn, is over: what is held for threads that it did not open is dropped. */
+  openingEnded(): void {
+    this.#held.prune(this.#options.mayBeOpening);
   }
 
   /** Nobody will be told anything any more. */

@@ -1,21 +1,16 @@
-import { monotonicMs } from "../base/deadline.ts";
 import { trace } from "../base/trace.ts";
 import type { NotificationFrame } from "../wire/frame.ts";
 
-const HOLD_FOR_MS = 5_000;
 const MAX_THREADS = 200;
 
 export interface HeldEventsOptions {
   readonly maxPerThread: number;
   /** Of all threads together. */
   readonly maxBytes: number;
-  /** Whether the thread may still be one that is being opened. */
-  readonly mayBeOpening: (threadId: string) => boolean;
 }
 
 interface Held {
   readonly frames: NotificationFrame[];
-  readonly since: number;
   bytes: number;
   /** How many more there were. */
   cut: number;
@@ -23,29 +18,20 @@ interface Held {
 
 /**
  * Events of threads that are being opened and have no subscriber yet: the first events of a thread can
- * overtake the answer that says whose it is. They wait here for as long as the thread may be
- * opened, and are then told to the first who subscribes.
+ * overtake the answer that says whose it is. They wait here for as long as the thread may be opened,
+ * and are then told to the first who subscribes.
  */
 export class HeldEvents {
   readonly #options: HeldEventsOptions;
   readonly #threads = new Map<string, Held>();
   #bytes = 0;
-  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: HeldEventsOptions) {
     this.#options = options;
   }
 
   hold(threadId: string, frame: NotificationFrame): void {
-    let held = this.#threads.get(threadId);
-    if (held === undefined) {
-      if (this.#threads.size >= MAX_THREADS) {
-        return trace("warn", "held.tooManyThreads", { threadId });
-      }
-      held = { frames: [], since: monotonicMs(), bytes: 0, cut: 0 };
-      this.#threads.set(threadId, held);
-      this.#timer ??= setTimeout(() => this.#dropOld(), HOLD_FOR_MS);
-    }
+    const held = this.#threads.get(threadId) ?? this.#begin(threadId);
     const { maxPerThread, maxBytes } = this.#options;
     const bytes = frame.line.length;
     // The first ones are kept, without a gap.
@@ -70,21 +56,28 @@ export class HeldEvents {
     return held?.frames ?? [];
   }
 
+  /** Drops the events of all threads that are not being opened any more. */
+  prune(mayBeOpening: (threadId: string) => boolean): void {
+    for (const threadId of this.#threads.keys()) {
+      if (!mayBeOpening(threadId)) this.#drop(threadId);
+    }
+  }
+
   clear(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
     this.#threads.clear();
     this.#bytes = 0;
   }
 
-  #dropOld(): void {
-    const now = monotonicMs();
-    for (const [threadId, held] of this.#threads) {
-      if (now - held.since < HOLD_FOR_MS || this.#options.mayBeOpening(threadId)) continue;
-      this.release(threadId);
-      trace("info", "held.expired", { threadId, events: held.frames.length });
-    }
-    this.#timer =
-      this.#threads.size > 0 ? setTimeout(() => this.#dropOld(), HOLD_FOR_MS) : undefined;
+  #begin(threadId: string): Held {
+    const [oldest] = this.#threads.keys();
+    if (this.#threads.size >= MAX_THREADS && oldest !== undefined) this.#drop(oldest);
+    const held = { frames: [], bytes: 0, cut: 0 };
+    this.#threads.set(threadId, held);
+    return held;
+  }
+
+  #drop(threadId: string): void {
+    const events = this.release(threadId).length;
+    trace("info", "held.expired", { threadId, events });
   }
 }

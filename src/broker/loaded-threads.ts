@@ -19,6 +19,8 @@ export interface LoadedThreadsOptions<S extends object> {
   readonly onGone: (threadId: string) => void;
   /** Sends `thread/closed` to the subscribers of a thread whose own was lost. */
   readonly tellClosed: (threadId: string) => void;
+  /** Called when a request that opens a thread is over. */
+  readonly onOpenEnded: () => void;
 }
 
 /**
@@ -95,11 +97,20 @@ export class LoadedThreads<S extends object> {
     return threadId === undefined ? undefined : this.#leaving.get(threadId);
   }
 
-  /** The request has its response, and its session is a subscriber of the thread if that named one. */
-  endOpen(open: ThreadOpen<S>, opened: string | undefined): void {
+  /**
+   * The request is over, and its session is a subscriber of the thread if the response named one.
+   *
+   * @param isUnknown whether it was sent and its response was not read: it may have subscribed the broker.
+   */
+  endOpen(open: ThreadOpen<S>, opened: string | undefined, isUnknown = false): void {
     this.#opens.end(open);
+    const { threadId } = open;
+    if (isUnknown && threadId !== undefined && !this.#options.threads.knows(threadId)) {
+      if (!this.isOpening(threadId)) this.#leave(threadId);
+    }
     const concerned = [open.threadId, opened].filter((each) => each !== undefined);
     this.release(open.anyThread ? undefined : concerned);
+    this.#options.onOpenEnded();
   }
 
   /** A request that opens a thread was answered. */

@@ -2,7 +2,7 @@ import { BrokerError } from "../base/errors.ts";
 import { monotonicMs } from "../base/deadline.ts";
 import type { Draining, Queued, TurnStatusEntry } from "../wire/broker-protocol.ts";
 import type { AnswerFrame, NotificationFrame, RequestFrame } from "../wire/frame.ts";
-import { errorLine, notificationLine, resultLine, rpcErrorOf } from "../wire/messages.ts";
+import { notificationLine } from "../wire/messages.ts";
 import { closesThread } from "../wire/thread-ends.ts";
 import { noNewWork, refusalOf, startsTurn, threadBusy, threadNotFound } from "./admission.ts";
 import type { Ask } from "./ask.ts";
@@ -12,8 +12,9 @@ import { startsProcess, threadOfNotification, threadParam } from "./frame-facts.
 import { GlobalNews } from "./global-news.ts";
 import { ownerOfHandle } from "./handles.ts";
 import { Hearing } from "./hearing.ts";
+import { leaveThread, type Subscriptions } from "./leave-thread.ts";
 import { LoadedThreads } from "./loaded-threads.ts";
-import { askOlderTurn, reachesIntoTurn } from "./older-turn.ts";
+import { reachesIntoTurn, reachOlderTurn } from "./older-turn.ts";
 import type { Peer } from "./peer.ts";
 import { refuse } from "./refuse.ts";
 import type { RouterOptions } from "./router-options.ts";
@@ -71,13 +72,12 @@ export class Router {
       maxBacklogBytes,
       maxHeldEvents,
       hasTurn: (threadId) => this.#turns.get(threadId) !== undefined,
-      // A sub-agent's thread is opened by the turn that it works for.
-      mayBeOpening: (threadId) => this.#turns.size > 0 || this.#loaded.mayBeOpening(threadId),
+      mayBeOpening: (threadId) => this.#mayBeOpening(threadId),
       isDraining: () => this.#draining !== undefined,
       everyone: () => this.#peers.values(),
       servedBy: (threadId, frame) => this.#turns.servedBy(threadId, frame),
       onAdopted: (threadId) => this.#askParents(threadId),
-      tellApart: (frame) => this.#tellResolved(frame),
+      tellApart: (frame) => this.#questions.tellResolved(frame),
     });
     this.upstream = new Upstream({
       onNotification: (frame) => this.#fromAppServer(frame),
@@ -91,6 +91,7 @@ export class Router {
       turns: this.#turns,
       ask: this.#ask,
       onGone: (threadId) => this.#queue.refuse(threadNotFound(threadId), threadId),
+      onOpenEnded: () => this.#hearing.openingEnded(),
       tellClosed: (threadId) => this.#hearing.tell(threadId, threadClosed(threadId)),
     });
     this.#forwarding = new Forwarding(this.upstream, this.#ask, {
@@ -110,6 +111,19 @@ export class Router {
       (line) => this.upstream.sendLine(line),
       options.answerTimeoutMs,
     );
+  }
+
+  get #subscriptions(): Subscriptions<Peer> {
+    return {
+      threads: this.#threads,
+      loaded: this.#loaded,
+      mayBeOpening: (threadId) => this.#mayBeOpening(threadId),
+      onLeft: (peer) => {
+        this.#questions.left(peer, (each) => this.#concerned(each).has(peer));
+        // A broker that drains may have waited for its turn.
+        this.#options.onTurnsChanged();
+      },
+    };
   }
 
   /** Looks whether anything was missed. */
@@ -139,8 +153,9 @@ export class Router {
 
   /** The turns that a broker waits for before it ends: those with a subscriber. A job is one. */
   get awaitedTurnCount(): number {
-    const awaited = this.#turns.all().filter((turn) => !turn.givenUp && this.#isSubscribed(turn));
-    return awaited.length;
+    const isAwaited = ({ givenUp, threadId }: Turn<Peer>): boolean =>
+      !givenUp && this.#threads.audience(threadId).size > 0;
+    return this.#turns.all().filter(isAwaited).length;
   }
 
   /** The turns that end when they are interrupted. */
@@ -184,10 +199,6 @@ export class Router {
       if (this.#concerned(turn.threadId).size === 0) this.#turns.abandon(turn);
     }
     this.#loaded.release();
-  }
-
-  #isSubscribed({ threadId }: Turn<Peer>): boolean {
-    return this.#threads.audience(threadId).size > 0;
   }
 
   /** The session hears a thread that is loaded here: first what was told of its turn, then the rest. */
@@ -257,10 +268,12 @@ export class Router {
     if (refusal !== undefined) return refuse(peer, frame, refusal);
     const forward = (): void => this.#forwarding.forward(peer, frame, wish.waitMs);
     if (threadId === undefined) return forward();
-    if (frame.method === "thread/unsubscribe") return this.#leaveThread(peer, frame, threadId);
+    if (frame.method === "thread/unsubscribe") {
+      return leaveThread(peer, { id: frame.id, threadId }, this.#subscriptions);
+    }
     if (running === undefined) {
       if (!reachesIntoTurn(frame)) return forward();
-      return void this.#reachOlderTurn(peer, frame, threadId, forward);
+      return void reachOlderTurn(peer, frame, this.#options.findOlderTurn(threadId), forward);
     }
     if (frame.method === "turn/interrupt") {
       return this.#turns.interrupt(running, () => {
@@ -285,17 +298,6 @@ export class Router {
     );
   }
 
-  async #reachOlderTurn(
-    peer: Peer,
-    frame: RequestFrame,
-    threadId: string,
-    elsewise: () => void,
-  ): Promise<void> {
-    const older = await this.#options.findOlderTurn(threadId);
-    if (older === undefined) return elsewise();
-    peer.send(await askOlderTurn(older, frame));
-  }
-
   #tellPosition(peer: Peer, threadId: string, ticket: string | null, position: number): void {
     const running = this.#turns.get(threadId);
     const turn = running === undefined ? null : statusOf(running);
@@ -316,30 +318,6 @@ export class Router {
     };
   }
 
-  /**
-   * Unsubscribes the session. The app-server is asked only about a thread that has no subscriber here
-   * and is not being opened.
-   */
-  #leaveThread(peer: Peer, frame: RequestFrame, threadId: string): void {
-    const opening = this.#loaded.openedBy(peer, threadId);
-    if (opening !== undefined) {
-      return void opening.onceOver.push(() => this.#leaveThread(peer, frame, threadId));
-    }
-    if (!this.#threads.knows(threadId) && !this.#loaded.isOpening(threadId)) {
-      return void this.#loaded.unsubscribe(threadId).then(
-        (result) => peer.send(resultLine(frame.id, result)),
-        (error: unknown) => peer.send(errorLine(frame.id, rpcErrorOf(error))),
-      );
-    }
-    const subscribed = this.#threads.unsubscribe(threadId, peer);
-    this.#questions.left(peer, (each) => this.#concerned(each).has(peer));
-    const status = subscribed ? "unsubscribed" : "notSubscribed";
-    peer.send(resultLine(frame.id, { status }));
-    this.#loaded.release([threadId]);
-    // A broker that drains may have waited for its turn.
-    this.#options.onTurnsChanged();
-  }
-
   /** @returns what is to hear of the answer. */
   #beginTurn(peer: Peer, threadId: string): (outcome: Outcome) => void {
     this.#hearing.join(peer, threadId)();
@@ -358,6 +336,7 @@ export class Router {
 
   #turnEnded(threadId: string, isFree: boolean): void {
     this.#hearing.turnEnded(threadId);
+    this.#hearing.openingEnded();
     if (!isFree) return;
     this.#queue.beginNext(threadId);
     this.#loaded.release([threadId]);
@@ -368,6 +347,11 @@ export class Router {
     const lost = turnLost(turn, cause, this.#loaded.isUnsaved(turn.threadId));
     const line = notificationLine("broker/turnLost", lost);
     for (const peer of this.#threads.audience(turn.threadId)) peer.send(line);
+  }
+
+  /** A sub-agent's thread is opened by the turn that it works for. */
+  #mayBeOpening(threadId: string): boolean {
+    return this.#turns.size > 0 || this.#loaded.mayBeOpening(threadId);
   }
 
   #question(frame: RequestFrame): void {
@@ -386,7 +370,9 @@ export class Router {
     if (owned !== undefined) return this.#peers.get(owned.session)?.deliver(owned.frame);
     const threadId = threadOfNotification(frame);
     if (threadId === undefined) {
-      return this.#globalNews.send(frame, this.#peers, () => this.#hearersOfTurns());
+      const inTurn = (): Peer[] =>
+        this.#turns.all().flatMap((turn) => [...this.#concerned(turn.threadId)]);
+      return this.#globalNews.send(frame, this.#peers, () => new Set(inTurn()));
     }
     if (this.#turns.wasTold(threadId, frame)) return;
     this.#observe(frame, threadId);
@@ -401,16 +387,6 @@ export class Router {
     for (const peer of this.#concerned(threadId)) {
       this.#questions.joined(peer, (each) => each === threadId);
     }
-  }
-
-  #tellResolved(frame: NotificationFrame): boolean {
-    if (frame.method !== "serverRequest/resolved") return false;
-    for (const told of this.#questions.resolved(frame)) told.to.deliver(told.frame);
-    return true;
-  }
-
-  #hearersOfTurns(): ReadonlySet<Peer> {
-    return new Set(this.#turns.all().flatMap(({ threadId }) => [...this.#concerned(threadId)]));
   }
 
   /** What the event says of turns, taken down before it is told, so that a reply finds it known. */

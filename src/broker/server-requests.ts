@@ -128,6 +128,13 @@ export class ServerRequests {
     }));
   }
 
+  /** Sends `serverRequest/resolved` to the sessions that know the question. @returns whether it was one. */
+  tellResolved(frame: NotificationFrame): boolean {
+    if (frame.method !== "serverRequest/resolved") return false;
+    for (const told of this.resolved(frame)) told.to.deliver(told.frame);
+    return true;
+  }
+
   /** No question can be answered any more. */
   clear(): void {
     for (const question of this.#questions.values()) {

@@ -1,9 +1,7 @@
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { HeldEvents, type HeldEventsOptions } from "../../src/broker/held-events.ts";
-import { useFakeClock } from "../support/fake-clock.ts";
 import { notificationFrame } from "./recording-peer.ts";
 
-const HOLD_FOR_MS = 5_000;
 const MAX_PER_THREAD = 1_000;
 const MAX_THREADS = 200;
 
@@ -11,10 +9,8 @@ const event = (n: number): ReturnType<typeof notificationFrame> => notificationF
 const numbers = (held: HeldEvents, threadId: string): number[] =>
   held.release(threadId).map(({ method }) => Number(method.slice("event/".length)));
 
-const clock = useFakeClock();
-
 function holding(more: Partial<HeldEventsOptions> = {}): HeldEvents {
-  const options = { maxPerThread: MAX_PER_THREAD, maxBytes: 1e6, mayBeOpening: () => false };
+  const options = { maxPerThread: MAX_PER_THREAD, maxBytes: 1e6 };
   return new HeldEvents({ ...options, ...more });
 }
 
@@ -38,42 +34,26 @@ describe("F35: events of a thread that nobody is known to hear", () => {
     expect(numbers(held, "quiet")).toEqual([1]);
   });
 
-  test("are bounded in the number of threads: those that are there keep theirs", () => {
+  test("are bounded in the number of threads: the latest keep theirs", () => {
     const held = holding();
     for (let n = 0; n <= MAX_THREADS; n += 1) held.hold(`t${n}`, event(n));
-    held.hold("t0", event(7));
-    expect(numbers(held, "t0")).toEqual([0, 7]);
-    expect(numbers(held, `t${MAX_THREADS}`)).toEqual([]);
-    held.hold(`t${MAX_THREADS}`, event(1));
-    expect(numbers(held, `t${MAX_THREADS}`)).toEqual([1]);
+    held.hold("t1", event(7));
+    expect(numbers(held, "t0")).toEqual([]);
+    expect(numbers(held, "t1")).toEqual([1, 7]);
+    expect(numbers(held, `t${MAX_THREADS}`)).toEqual([MAX_THREADS]);
   });
 
-  test("are dropped after a while, but not before", () => {
-    const held = holding();
-    held.hold("early", event(1));
-    clock.pass(HOLD_FOR_MS - 1);
-    held.hold("late", event(2));
-    clock.pass(1);
-    expect(numbers(held, "early")).toEqual([]);
-    expect(numbers(held, "late")).toEqual([2]);
-    held.hold("again", event(3));
-    clock.pass(HOLD_FOR_MS);
-    clock.pass(HOLD_FOR_MS);
-    expect(numbers(held, "again")).toEqual([]);
-  });
-
-  test("are kept while their thread may be opened (F110)", () => {
+  test("are kept while their thread may be opened, and dropped when it is not (F110 F185)", () => {
     const opening = new Set(["slow"]);
-    const held = holding({ mayBeOpening: (threadId) => opening.has(threadId) });
+    const held = holding();
     held.hold("slow", event(1));
     held.hold("done", event(2));
-    clock.pass(10 * HOLD_FOR_MS, HOLD_FOR_MS);
+    held.prune((threadId) => opening.has(threadId));
     held.hold("slow", event(3));
     expect(numbers(held, "done")).toEqual([]);
     expect(numbers(held, "slow")).toEqual([1, 3]);
     held.hold("slow", event(4));
-    opening.clear();
-    clock.pass(2 * HOLD_FOR_MS, HOLD_FOR_MS);
+    held.prune(() => false);
     expect(numbers(held, "slow")).toEqual([]);
   });
 
@@ -91,24 +71,12 @@ describe("F35: events of a thread that nobody is known to hear", () => {
     expect(numbers(held, "second")).toEqual([6]);
   });
 
-  test("need no timer when there are none", () => {
-    const held = holding();
-    held.hold("t", event(1));
-    held.release("t");
-    clock.pass(2 * HOLD_FOR_MS);
-    expect(vi.getTimerCount()).toBe(0);
-    held.hold("t", event(1));
-    held.clear();
-    expect(vi.getTimerCount()).toBe(0);
-  });
-
-  test("that are held after all were cleared are dropped after a while as well", () => {
-    const held = holding();
+  test("are forgotten when all are cleared, and there is room for others", () => {
+    const held = holding({ maxBytes: event(1).line.length });
     held.hold("t", event(1));
     held.clear();
     expect(numbers(held, "t")).toEqual([]);
     held.hold("t", event(2));
-    clock.pass(HOLD_FOR_MS);
-    expect(numbers(held, "t")).toEqual([]);
+    expect(numbers(held, "t")).toEqual([2]);
   });
 });

@@ -199,6 +199,27 @@ describe("while a session opens a thread, the thread is not unsubscribed (F102)"
     expect(released(bench)).toEqual([]);
   });
 
+  test("a session does not unsubscribe it from a sub-agent's thread that has no name yet", async () => {
+    const all = await busyHandover();
+    const { bench, other } = all;
+    const idle = { threadId: "c", status: { type: "idle" } };
+    await bench.tell({ method: "thread/status/changed", params: idle });
+    await other.say({ id: "bye", method: "thread/unsubscribe", params: { threadId: "c" } });
+    expect(other.answerTo("bye")?.result).toEqual({ status: "notLoaded" });
+    expect(released(bench)).toEqual([]);
+  });
+
+  test("and it is unsubscribed when the response was too long to be read", async () => {
+    const bench = new Bench();
+    const one = await bench.client();
+    await resume(one, "r");
+    const { id } = bench.asked("thread/resume")[0] ?? {};
+    bench.router.upstream.receiveOversized(Buffer.from(`{"id":${String(id)},"result":{"t`), 1_000);
+    await bench.settle();
+    expect(one.answerTo("r")?.error?.data).toMatchObject({ kind: "frameTooLarge" });
+    expect(released(bench)).toEqual(["t"]);
+  });
+
   test("an unsubscribe from a thread that is not loaded is answered by the app-server", async () => {
     const bench = new Bench();
     const one = await bench.client();
@@ -313,6 +334,17 @@ describe("the former life of a thread (F185)", () => {
     await bench.answer("thread/resume", opened("t"));
     const answeredAt = one.heard.findIndex(({ id }) => id === "r");
     expect(one.heard.slice(answeredAt + 1)).toEqual([]);
+  });
+
+  test("is not replayed when an open request failed and another one follows", async () => {
+    const bench = new Bench();
+    const one = await bench.client();
+    await resume(one, "failed");
+    await bench.tell(idle);
+    await bench.answer("thread/resume", { error: { code: -1, message: "no" } });
+    await resume(one, "r");
+    await bench.answer("thread/resume", opened("t"));
+    expect(one.methods()).toEqual([]);
   });
 
   test("ends for every session when it ends, as Codex tells every connection", async () => {
