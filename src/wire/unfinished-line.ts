@@ -1,5 +1,5 @@
-/** From here on a line has memory of its own. */
-const LONG_BYTES = 1024 * 1024;
+/** From here on a line has memory of its own. To set that up costs more than to join some pieces. */
+const LONG_BYTES = 8 * 1024 * 1024;
 /** A long line gets so much more at a time. */
 const STEP_BYTES = 4 * 1024 * 1024;
 
@@ -34,10 +34,11 @@ export class UnfinishedLine {
 
   /** All bytes, and nothing is left here. */
   take(): Buffer {
-    const pieces = this.#pieces();
-    // What lies in the long memory is copied: that is given back.
-    const line =
-      this.#long === undefined && pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+    const [first, second] = this.#pieces();
+    const isWhole = first !== undefined && second === undefined;
+    const line = isWhole ? first : Buffer.concat(this.#parts);
+    // Its memory is the line's now.
+    this.#long = undefined;
     this.clear();
     return line;
   }

@@ -88,6 +88,20 @@ describe("a connection without a handshake", () => {
     await close(idle);
   });
 
+  test("is closed when more than a thousand have come after it; no session is (F118)", async () => {
+    await using at = await limited({});
+    await using session = await RawSession.initialized(at.endpoint);
+    const [first] = await silent(at.endpoint, 1);
+    const idle: RawSession[] = [];
+    // The kernel lets some hundred wait to be accepted, and no more.
+    while (idle.length < 1_000) idle.push(...(await silent(at.endpoint, 100)));
+    await first!.ended;
+    expect((await session.ask("thread/loaded/list")).error).toBeUndefined();
+    await using other = await RawSession.initialized(at.endpoint);
+    expect((await other.ask("broker/status")).result?.["sessions"]).toHaveLength(2);
+    await close(idle);
+  });
+
   test("may send little, and is closed when it sends more (F139)", async () => {
     await using at = await limited({});
     await using session = await RawSession.open(at.endpoint);
