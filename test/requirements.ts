@@ -965,7 +965,7 @@ export const requirements: readonly Requirement[] = [
     id: "F142",
     title: "A result that could not be written is an error",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F143",
@@ -1202,7 +1202,7 @@ export const requirements: readonly Requirement[] = [
     id: "F181",
     title: "A byte-order mark does not break a JSON file",
     source: "Seen in the built product",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F182",

@@ -12,6 +12,7 @@ export const EXIT = {
   lost: 4,
   timedOut: 5,
   foundWrong: 6,
+  outputLost: 7,
   interrupted: 130,
 } as const;
 
@@ -225,6 +226,12 @@ const facts = {
     retryable: true,
     exit: EXIT.turnFailed,
     hint: "Ask for it again in its thread with `codex-broker run --resume THREAD`.",
+  },
+  outputLost: {
+    code: -33046,
+    retryable: false,
+    exit: EXIT.outputLost,
+    hint: "Free some space or name another file. Codex keeps the result of a turn: `codex-broker run --resume THREAD`; a job's has `codex-broker jobs result JOB`.",
   },
   importFailed: {
     code: -33045,

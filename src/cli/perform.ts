@@ -1,4 +1,4 @@
-import type { ExitCode } from "../base/errors.ts";
+import { BrokerError, messageOf, type ExitCode } from "../base/errors.ts";
 import type { Command } from "./command.ts";
 import type { Given } from "./line/given.ts";
 import { endWithFailure, failureJson, failureOf } from "./output/failure.ts";
@@ -25,9 +25,18 @@ export async function perform(
     process.exit(fail(new Error("what it waits for cannot come"), argv)),
   );
   const code = await work().catch((thrown: unknown) => fail(thrown, argv));
-  await Promise.all([out.flushed(), err.flushed()]);
+  const [lost] = await Promise.all([out.flushed(), err.flushed()]);
+  if (lost !== undefined) process.exit(await failOutput(lost));
   // What is still open (a connection that is being closed, stdin) must not delay the end.
   process.exit(code);
+}
+
+/** A result that could not be written is no success, whatever came before. */
+async function failOutput(cause: Error): Promise<ExitCode> {
+  const message = `The result could not be written: ${messageOf(cause)}.`;
+  const code = endWithFailure(new BrokerError("outputLost", message, { cause }), err);
+  await err.flushed();
+  return code;
 }
 
 function fail(thrown: unknown, argv: readonly string[]): ExitCode {

@@ -9,5 +9,6 @@ export const EXIT_MEANINGS: ReadonlyArray<readonly [code: number, meaning: strin
   [EXIT.lost, "the broker or its app-server went away meanwhile"],
   [EXIT.timedOut, "the time was up"],
   [EXIT.foundWrong, "the doctor found something wrong"],
+  [EXIT.outputLost, "the result could not be written"],
   [EXIT.interrupted, "interrupted"],
 ];

@@ -1,23 +1,21 @@
+import { setImmediate } from "node:timers/promises";
 import { styleText } from "node:util";
 import { errnoOf } from "../../base/errors.ts";
 import { printable } from "./printable.ts";
 
 export type Paint = Parameters<typeof styleText>[0];
 
-/** The reader has gone: `| head`, a closed terminal. */
-const GONE = new Set([
-  "EPIPE",
-  "EIO",
-  "ECONNRESET",
-  "ERR_STREAM_DESTROYED",
-  "ERR_STREAM_WRITE_AFTER_END",
-]);
+/** The reader has gone: `| head`. */
+const GONE = new Set(["EPIPE", "ECONNRESET", "ERR_STREAM_DESTROYED", "ERR_STREAM_WRITE_AFTER_END"]);
+/** A terminal that was closed. From a file it means that the disk is broken. */
+const GONE_TERMINAL = "EIO";
 
 /** A standard stream of this process, with what is known of who reads it. */
 export class Output {
   readonly #open: () => NodeJS.WriteStream;
   #opened: NodeJS.WriteStream | undefined;
   #gone = false;
+  #failure: Error | undefined;
   #onGone: () => void = () => {};
 
   /** @param open Called on first use: to open a stream costs milliseconds, and not all are written to. */
@@ -77,14 +75,17 @@ export class Output {
     if (this.#gone) listener();
   }
 
-  /** Resolves when all that was written has left this process, or never will. */
-  flushed(): Promise<void> {
-    return new Promise((resolve) => {
-      const stream = this.#opened;
-      if (stream === undefined || this.#gone || stream.writableLength === 0) return resolve();
-      stream.once("error", () => resolve());
-      stream.write("", () => resolve());
-    });
+  /**
+   * Resolves when all that was written has left this process, or never will: with the error that lost a
+   * part of it, a full disk for example. A reader that has gone is no error.
+   */
+  async flushed(): Promise<Error | undefined> {
+    const stream = this.#opened;
+    if (stream === undefined || this.#gone) return this.#failure;
+    await new Promise<void>((resolve) => stream.write("", () => resolve()));
+    // The error of a write is emitted after its callback.
+    await setImmediate();
+    return this.#failure;
   }
 
   get #stream(): NodeJS.WriteStream {
@@ -92,8 +93,11 @@ export class Output {
     const stream = this.#open();
     // Without a listener, a reader that goes away would end the process with a stack trace.
     stream.on("error", (error) => {
-      if (!GONE.has(errnoOf(error) ?? "")) throw error;
+      const code = errnoOf(error) ?? "";
+      const gone = GONE.has(code) || (code === GONE_TERMINAL && stream.isTTY);
+      if (!gone) this.#failure ??= error;
       if (this.#gone) return;
+      // A stream that has lost a part takes nothing more: what follows would look like the whole.
       this.#gone = true;
       this.#onGone();
     });

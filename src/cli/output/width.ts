@@ -56,8 +56,8 @@ function* rowsOfLine(
   for (const character of graphemesOf(text, start, end)) {
     const isSpace = character === " ";
     const added = widthOf(character);
-    // A space at the end of a full row is not shown.
-    if (width + added > columns && row !== "" && !isSpace) {
+    // A space at the end of a full row is not shown. What follows the last space may be full by itself.
+    while (width + added > columns && row !== "" && !isSpace) {
       const cut = breakAt === 0 ? row.length : breakAt;
       yield row.slice(0, cut).trimEnd();
       width -= breakAt === 0 ? width : breakWidth;

@@ -59,6 +59,7 @@ const STATUS_BY_EXIT: Readonly<Record<ExitCode, RunStatus>> = {
   [EXIT.timedOut]: "timedOut",
   // Of the doctor alone; no turn ends with it.
   [EXIT.foundWrong]: "failed",
+  [EXIT.outputLost]: "failed",
   [EXIT.interrupted]: "interrupted",
 };
 

@@ -74,6 +74,7 @@ describe("columns", () => {
         expect(rows.join("").replace(/\s/g, "")).toBe(text.replace(/\s/g, ""));
         expect(widthOf(truncate(text, columns))).toBeLessThanOrEqual(columns);
       }),
+      { examples: [[" a漢", 2]], numRuns: 1_000 },
     );
   });
 });

@@ -49,6 +49,12 @@ describe("what is allowed beforehand", () => {
     expect(await withFile(JSON.stringify({ allow }))).toEqual({ allow });
   });
 
+  test("comes from a file that begins with a byte-order mark (F181)", async () => {
+    expect(await withFile('\ufeff{"allow":[{"kind":"fileChange"}]}')).toEqual({
+      allow: [{ kind: "fileChange" }],
+    });
+  });
+
   test.each([
     ["no JSON", "{", /not JSON/],
     ["a list", "[]", /allow: /],
