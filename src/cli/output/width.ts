@@ -57,7 +57,8 @@ function* rowsOfLine(
     const isSpace = character === " ";
     const added = widthOf(character);
     // A space at the end of a full row is not shown. What follows the last space may be full by itself.
-    while (width + added > columns && row !== "" && !isSpace) {
+    const room = isSpace ? Number.POSITIVE_INFINITY : columns;
+    while (width + added > room && row !== "") {
       const cut = breakAt === 0 ? row.length : breakAt;
       yield row.slice(0, cut).trimEnd();
       width -= breakAt === 0 ? width : breakWidth;

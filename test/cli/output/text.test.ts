@@ -48,10 +48,11 @@ describe("columns", () => {
   });
 
   test("a line of a megabyte is wrapped in a time that grows with its length only (F170)", () => {
+    // Processor time of this process: the time on the clock grows with what else the machine does.
     const time = (length: number): number => {
-      const start = performance.now();
+      const start = process.cpuUsage();
       expect(wrap("x ".repeat(length / 2), 80)).toHaveLength(Math.ceil(length / 80));
-      return performance.now() - start;
+      return process.cpuUsage(start).user / 1_000;
     };
     time(100_000);
     const shorter = Math.min(time(100_000), time(100_000), time(100_000));
