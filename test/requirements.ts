@@ -872,7 +872,7 @@ export const requirements: readonly Requirement[] = [
     id: "F127",
     title: "The identity of a host does not change with its name, and unverifiable records age out",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F128",

@@ -2,7 +2,7 @@ import { closeSync, readFile, writeSync } from "node:fs";
 import { promisify } from "node:util";
 import { asBrokerError, BrokerError } from "../base/errors.ts";
 import { trace } from "../base/trace.ts";
-import { forgetScope } from "../lifecycle/epoch-file.ts";
+import { epochPath, forgetScope } from "../lifecycle/epoch-file.ts";
 import {
   CLAIM_LIMIT_MS,
   REPORT_DESCRIPTOR,
@@ -12,6 +12,7 @@ import {
 import { fileOperationsSettle } from "../os/file-lane.ts";
 import { enterOwnJob } from "../os/own-job.ts";
 import { Broker } from "./broker.ts";
+import { startHeartbeat } from "./heartbeat.ts";
 import { startLog } from "./log.ts";
 
 const STDIN = 0;
@@ -37,7 +38,9 @@ async function main(): Promise<void> {
   }
   startLog({ pid: process.pid, epoch: order.claim.epoch });
   trace("info", "broker.listening", { epoch: order.claim.epoch, workspace: order.scope.workspace });
+  const stopHeartbeat = startHeartbeat(epochPath(order.scope.directory, order.claim.epoch));
   await broker.ended;
+  stopHeartbeat();
   if (order.scope.private) forgetScope(order.scope.directory);
   await leave(0);
 }

@@ -7,6 +7,7 @@ import { makeContact, type Introduction } from "../lifecycle/contact.ts";
 import { ofAnotherBoot } from "../lifecycle/departed.ts";
 import { readEpoch, type ServingRecord } from "../lifecycle/epoch-file.ts";
 import { olderBrokers } from "../lifecycle/older-brokers.ts";
+import { forgottenSince } from "../lifecycle/sign-of-life.ts";
 import type { BrokerRequests } from "../wire/broker-protocol.ts";
 import type { Outcome } from "../wire/job-protocol.ts";
 import { isRecord } from "../wire/messages.ts";
@@ -67,6 +68,11 @@ async function statesOf(scopeDir: string, readings: readonly JobReading[]): Prom
     const broker = brokers.find(({ instance }) => instance === job.instance);
     if (broker === undefined) return { state: "lost", id, job, why: endOf(scopeDir, job) };
     const ids = running.get(broker);
+    const forgotten = ids === undefined ? forgottenSince(scopeDir, broker) : undefined;
+    if (forgotten !== undefined) {
+      const why = `its broker (epoch ${job.epoch}) is a ${forgotten.reason}`;
+      return { state: "lost", id, job, why };
+    }
     if (ids === undefined) {
       const why = `the broker of epoch ${job.epoch} does not answer`;
       return { state: "unconfirmed", id, job, why };

@@ -14,6 +14,7 @@ import {
 import { moveLastEpochAside, type ServingRecord } from "../lifecycle/epoch-file.ts";
 import { provesUnused } from "../lifecycle/evidence.ts";
 import { ownerOfSocket } from "../lifecycle/socket-owner.ts";
+import { writeOff } from "../lifecycle/write-off.ts";
 import { removeIfThere, UNFINISHED } from "../os/atomic-file.ts";
 import { SOCKET_NAME } from "../os/endpoint.ts";
 import { killTreeProven, provenDescendants } from "../os/kill-tree.ts";
@@ -86,6 +87,10 @@ async function apply(remedy: Remedy, onWait: (what: string) => void): Promise<Me
       );
     case "bury":
       return buryNow(remedy);
+    case "writeOff":
+      return writeOff(remedy.scopeDir, remedy.record)
+        ? done("wrote its obituary")
+        : left("it has given a sign of life");
     case "endOrphan":
       return await endOrphan(remedy.record);
     case "endSilent":

@@ -2,6 +2,7 @@ import type { BrokerErrorJson } from "../base/errors.ts";
 import type { Contact } from "../lifecycle/evidence.ts";
 import type { Reach } from "../lifecycle/contact.ts";
 import type { EpochReading } from "../lifecycle/epoch-file.ts";
+import type { Forgotten } from "../lifecycle/sign-of-life.ts";
 import type { Liveness } from "../os/process-identity.ts";
 import type { BrokerStatus } from "../wire/broker-protocol.ts";
 import type { PluginSeen } from "./plugin/plugin-broker.ts";
@@ -89,6 +90,8 @@ export interface ServingSeen {
   readonly broker: Liveness;
   /** Null when it had none yet. */
   readonly appServer: Liveness | null;
+  /** Of a broker that cannot be verified from here: it has given no sign of life for a day. */
+  readonly forgotten?: Forgotten;
   /** Of a living app-server. */
   readonly descendants: number;
   /** What its endpoint said; absent where the broker is proven gone and nobody was asked. */

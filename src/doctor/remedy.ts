@@ -9,6 +9,7 @@ export type Remedy =
       readonly scopeDir: string;
       readonly record: ClaimedRecord | ServingRecord;
     }
+  | { readonly kind: "writeOff"; readonly scopeDir: string; readonly record: ServingRecord }
   | { readonly kind: "endOrphan"; readonly record: ServingRecord }
   | { readonly kind: "endSilent"; readonly scopeDir: string; readonly record: ServingRecord }
   | { readonly kind: "endDrain"; readonly record: ServingRecord }

@@ -4,6 +4,7 @@ import { errnoOf } from "../base/errors.ts";
 import { unusable } from "../os/private-directory.ts";
 import { livenessOf, type Liveness } from "../os/process-identity.ts";
 import { listEpochs, readEpoch, type EpochReading, type ServingRecord } from "./epoch-file.ts";
+import { forgottenSince, type Forgotten } from "./sign-of-life.ts";
 import { formatDirectory } from "./state-directory.ts";
 
 /** One scope that has ever had a broker here. */
@@ -20,6 +21,8 @@ export interface ScopeCensus {
 export interface Counted {
   readonly record: ServingRecord;
   readonly liveness: Exclude<Liveness, "gone">;
+  /** Present where it is listed no longer, unless it answers. */
+  readonly forgotten?: Forgotten;
 }
 
 /**
@@ -40,13 +43,20 @@ export function listScopes(stateDir: string): Array<Pick<ScopeCensus, "key" | "d
 /** One scope, by its key and its directory. */
 export function censusOf(key: string, directory: string): ScopeCensus {
   const epochs = listEpochs(directory).flatMap((epoch) => readEpoch(directory, epoch) ?? []);
-  return { key, directory, epochs, brokers: epochs.flatMap(brokerIn) };
+  return {
+    key,
+    directory,
+    epochs,
+    brokers: epochs.flatMap((reading) => brokerIn(directory, reading)),
+  };
 }
 
-function brokerIn(reading: EpochReading): Counted[] {
+function brokerIn(directory: string, reading: EpochReading): Counted[] {
   if (reading.state !== "read" || reading.record.state !== "serving") return [];
   const liveness = livenessOf(reading.record.broker);
-  return liveness === "gone" ? [] : [{ record: reading.record, liveness }];
+  if (liveness === "gone") return [];
+  const forgotten = forgottenSince(directory, reading.record);
+  return [{ record: reading.record, liveness, ...(forgotten === undefined ? {} : { forgotten }) }];
 }
 
 function namesIn(directory: string): string[] {

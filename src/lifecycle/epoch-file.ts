@@ -171,6 +171,9 @@ export type EpochReading =
       readonly why: string;
     } & Unreadable);
 
+/** How often a broker touches the file of its epoch, as a sign of life for those who cannot verify it. */
+export const HEARTBEAT_MS = 10 * 60_000;
+
 const EPOCH_NAME = /^([1-9]\d{0,14})\.json$/;
 /** The longest name that is still an epoch's, and a number without loss. */
 export const LAST_EPOCH = 10 ** 15 - 1;

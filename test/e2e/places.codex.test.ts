@@ -1,7 +1,7 @@
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
-import { listEpochs } from "../../src/lifecycle/epoch-file.ts";
+import { epochPath, listEpochs, readEpoch } from "../../src/lifecycle/epoch-file.ts";
 import { formatDirectory, scopeDirectory } from "../../src/lifecycle/state-directory.ts";
 import { CLI, cli, lastJson, privateEnvironment, Program } from "../cli/program.ts";
 import { makeBox, noBox, type Box } from "../support/box.ts";
@@ -78,6 +78,48 @@ describe.skipIf(noBox !== undefined)("places", () => {
     expect(await within(renamed, world, ["run", "-q", "say: the same"])).toBe("the same\n");
   });
 });
+
+test.skipIf(noBox !== undefined)(
+  "a broker of a container that is gone ages out of the listings, and doctor --fix clears it (F127)",
+  async () => {
+    await using world = await makeWorld();
+    const box = await makeBox({ hostname: "old-container" });
+    const ensured = lastJson(await within(box, world, ["ensure", "--json"]));
+    await within(box, world, ["run", "--background", "slow: 1000x100ms tick"]);
+    await box[Symbol.asyncDispose]();
+    const pid = Number(ensured["pid"]);
+    const directory = scopeDirectory(world.stateDir, String(ensured["scope"]));
+    const outputs = async (): Promise<string[]> => {
+      const commands = [["ps"], ["jobs", "list"], ["stop", "--all"]];
+      return await Promise.all(commands.map(async (args) => (await cli(world, args)).stdout));
+    };
+
+    const [ps, jobs, stop] = await outputs();
+    expect(ps).toMatch(new RegExp(` silent +${pid} `));
+    expect(jobs).toContain("unconfirmed");
+    expect(stop).toContain("elsewhere");
+
+    const twoDaysAgo = new Date(Date.now() - 48 * 3_600_000);
+    const record = JSON.parse(readFileSync(epochPath(directory, 1), "utf8")) as object;
+    const aged = { ...record, startedAt: twoDaysAgo.toISOString() };
+    writeFileSync(epochPath(directory, 1), JSON.stringify(aged));
+    utimesSync(epochPath(directory, 1), twoDaysAgo, twoDaysAgo);
+    const [agedPs, agedJobs, agedStop] = await outputs();
+    expect(agedPs).toContain("left out: 1 broker of another host or container");
+    expect(agedPs).not.toContain("silent");
+    expect(agedJobs).toMatch(/\blost\b/);
+    expect(agedStop).toContain("nothing to stop");
+    const lost = lastJson((await cli(world, ["jobs", "list", "--json"])).stdout);
+    expect(JSON.stringify(lost)).toContain("without a sign of life since");
+
+    const fixed = await cli(world, ["doctor", "--fix"]);
+    expect(fixed.stdout).toContain("wrote its obituary");
+    expect(readEpoch(directory, 1)).toMatchObject({
+      record: { state: "ended", abnormal: false },
+    });
+    expect((await cli(world, ["ps"])).stdout).not.toContain("left out");
+  },
+);
 
 const NO_CODEX_SANDBOX = await noCodexSandbox();
 

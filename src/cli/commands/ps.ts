@@ -7,7 +7,7 @@ import { apartInWorkspace, differenceText } from "../workspace/siblings-view.ts"
 import { askRecorded } from "../workspace/ask.ts";
 import type { psOptions } from "../commands.ts";
 import type { Given } from "../line/given.ts";
-import { ago, bytes, duration } from "../output/amounts.ts";
+import { ago, bytes, counted, duration } from "../output/amounts.ts";
 import { out } from "../output/output.ts";
 import { printableLine } from "../output/printable.ts";
 import { table } from "../output/table.ts";
@@ -37,18 +37,30 @@ interface Row {
 export async function execute(given: Given<typeof psOptions>): Promise<ExitCode> {
   const stateDir = stateDirectory().path;
   const census = takeCensus(stateDir);
-  const counted = census.flatMap((scope) => scope.brokers.map((one) => ({ scope, ...one })));
-  const differences = apartInWorkspace(counted.map(({ scope, record }) => ({ scope, record })));
-  const rows = await Promise.all(
-    counted.map(({ scope, ...one }, index) => rowOf(scope, one, differences[index] ?? null)),
+  const brokers = census.flatMap((scope) => scope.brokers.map((one) => ({ scope, ...one })));
+  const differences = apartInWorkspace(brokers.map(({ scope, record }) => ({ scope, record })));
+  const asked = await Promise.all(
+    brokers.map(async ({ scope, forgotten, ...one }, index) => ({
+      row: await rowOf(scope, one, differences[index] ?? null),
+      forgotten,
+    })),
   );
+  const isListed = ({ row, forgotten }: (typeof asked)[number]): boolean =>
+    forgotten === undefined || row.state !== "silent";
+  const rows = asked.filter(isListed).map(({ row }) => row);
+  const unverifiable = asked
+    .filter((one) => !isListed(one))
+    .map(({ row, forgotten }) => {
+      const { scope, workspace, epoch, pid } = row;
+      return { scope, workspace, epoch, pid, ...forgotten };
+    });
   const ended = census
     .filter(({ brokers }) => brokers.length === 0)
     .flatMap(lastEnd)
     .toSorted((a, b) => Date.parse(b.at) - Date.parse(a.at))
     .slice(0, SHOWN_ENDS);
-  if (given.has("json")) out.json({ stateDir, brokers: rows, ended });
-  else print(rows, ended);
+  if (given.has("json")) out.json({ stateDir, brokers: rows, ended, unverifiable });
+  else print(rows, ended, unverifiable.length);
   return EXIT.ok;
 }
 
@@ -99,7 +111,7 @@ function lastEnd({ key, epochs }: ScopeCensus): LastEnd[] {
   return [{ scope: key, workspace: workspace ?? null, epoch, at, reason, abnormal }];
 }
 
-function print(rows: readonly Row[], ended: readonly LastEnd[]): void {
+function print(rows: readonly Row[], ended: readonly LastEnd[], unverifiable: number): void {
   if (rows.length === 0) out.line(`${out.paint("dim", "○")} no broker is running`);
   else {
     const cells = rows.map((row) => [
@@ -126,5 +138,9 @@ function print(rows: readonly Row[], ended: readonly LastEnd[]): void {
     out.line(
       out.paint("dim", `  ended ${when}: ${where}, epoch ${epoch}: ${printableLine(reason)}`),
     );
+  }
+  if (unverifiable > 0) {
+    const what = `${counted(unverifiable, "broker")} of another host or container, without a sign of life for a day`;
+    out.line(out.paint("dim", `  left out: ${what}  → codex-broker doctor --fix`));
   }
 }

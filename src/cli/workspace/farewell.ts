@@ -58,11 +58,14 @@ export async function sayFarewell(
       await settled(directory, farewell.deadline);
       const { brokers } = censusOf(key, directory);
       return await Promise.all(
-        brokers.map(async ({ record }) => await part(key, directory, record, farewell)),
+        brokers.map(async ({ record, forgotten }) => {
+          const parted = await part(key, directory, record, farewell);
+          return forgotten !== undefined && parted.state === "elsewhere" ? [] : [parted];
+        }),
       );
     }),
   );
-  return parted.flat();
+  return parted.flat(2);
 }
 
 /** A broker that somebody is just starting cannot be asked yet. */

@@ -207,6 +207,17 @@ function* diagnoseContact(
       { details: { ...details, endpoint: record.endpoint, errno: contact.code } },
     );
   }
+  if (seen.forgotten !== undefined && isUnused(contact)) {
+    return yield finding(
+      "unprovableBroker",
+      `${who} is a ${seen.forgotten.reason}. It is listed no longer.`,
+      "`codex-broker doctor --fix` writes its obituary, and signals nothing.",
+      {
+        details: { ...details, ...seen.forgotten },
+        remedy: { kind: "writeOff", scopeDir: scope.directory, record },
+      },
+    );
+  }
   if (seen.broker === "unknown") {
     return yield finding(
       "unprovableBroker",
@@ -281,6 +292,11 @@ function* diagnoseHello(
       { details: { ...details, forMs, limitMs }, remedy: { kind: "endDrain", record } },
     );
   }
+}
+
+/** No listener, or another program: the broker is not at its address. */
+function isUnused({ kind }: Contact): boolean {
+  return kind === "refused" || kind === "misplaced" || kind === "stranger";
 }
 
 function nameOf({ epoch, workspace }: ServingRecord): string {

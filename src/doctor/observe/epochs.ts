@@ -5,6 +5,7 @@ import { makeContact, type Introduction } from "../../lifecycle/contact.ts";
 import { isProvenGone } from "../../lifecycle/departed.ts";
 import { hasOtherCause } from "../../lifecycle/drift.ts";
 import type { EpochReading, ServingRecord } from "../../lifecycle/epoch-file.ts";
+import { forgottenSince } from "../../lifecycle/sign-of-life.ts";
 import { provenDescendants } from "../../os/kill-tree.ts";
 import { isPrivate } from "../../os/private-directory.ts";
 import { livenessOf } from "../../os/process-identity.ts";
@@ -36,13 +37,14 @@ export async function observeScopes(
   return await Promise.all(
     scopes.map(async ({ key, directory }) => {
       const { epochs } = censusOf(key, directory);
-      const seen = epochs.map(async (reading) => await observeEpoch(reading, codexHome));
+      const seen = epochs.map(async (reading) => await observeEpoch(directory, reading, codexHome));
       return { key, directory, epochs: await Promise.all(seen) };
     }),
   );
 }
 
 async function observeEpoch(
+  directory: string,
   reading: EpochReading,
   codexHome: string | undefined,
 ): Promise<EpochSeen> {
@@ -50,7 +52,7 @@ async function observeEpoch(
   const { record } = reading;
   if (record.state === "ended") return { reading, hasOtherCause: await hasOtherCause(record) };
   if (record.state === "serving") {
-    return { reading, serving: await observeServing(record, codexHome) };
+    return { reading, serving: await observeServing(directory, record, codexHome) };
   }
   return {
     reading,
@@ -60,13 +62,16 @@ async function observeEpoch(
 }
 
 async function observeServing(
+  directory: string,
   record: ServingRecord,
   codexHome: string | undefined,
 ): Promise<ServingSeen> {
   const broker = livenessOf(record.broker);
   const { appServer } = record;
+  const forgotten = forgottenSince(directory, record);
   const facts = {
     broker,
+    ...(forgotten === undefined ? {} : { forgotten }),
     appServer: appServer === null ? null : livenessOf(appServer),
     descendants: appServer === null ? 0 : provenDescendants(appServer).length,
   };
