@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type Server, type Socket } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
@@ -100,6 +100,40 @@ describe.skipIf(process.platform !== "linux")("what a successor may conclude", (
     expect(await askOnce(servingRecord({ endpoint }))).toBe("runs");
     server.close();
   });
+
+  test(
+    "from a broker that is out of descriptors is that it runs (F123)",
+    { timeout: 60_000 },
+    async () => {
+      await using world = await makeWorld();
+      const ask = fileURLToPath(new URL("../fixtures/ask.mjs", import.meta.url));
+      const args = [process.execPath, ask, world.workspace];
+      const child = spawn("sh", ["-c", `ulimit -n 64; exec "$0" "$@"`, ...args], {
+        env: world.env,
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      expect(JSON.parse(await text(child.stdout))).toMatchObject({ started: true });
+      const record = recordOf(world, 1);
+      const sockets: Socket[] = [];
+      let closed = 0;
+      for (let n = 0; n < 80; n += 1) {
+        const socket = connect(record.endpoint);
+        socket.on("error", () => {});
+        socket.once("close", () => (closed += 1));
+        socket.resume();
+        sockets.push(socket);
+      }
+      await eventually(() => closed > 0, "the broker closes what it cannot take");
+      expect(await askOnce(record)).toBe("runs");
+      expect(livenessOf(record.broker)).toBe("alive");
+      for (const socket of sockets) socket.destroy();
+      await eventually(async () => {
+        const next = await outcomeOf(world.connect());
+        if ("client" in next) next.client.close();
+        return "client" in next && next.client.epoch === 1;
+      }, "the same broker serves again");
+    },
+  );
 
   test("from a listener that does not answer is silence", async () => {
     await using dir = await makeTempDir();

@@ -222,7 +222,7 @@ function* diagnoseContact(
     return yield finding(
       "unprovableBroker",
       `${who} belongs to another host, boot or container, so nothing can be proven about it from here, and no signal is sent.`,
-      `Run \`codex-broker doctor\` there. If that place is gone for good: \`unlink ${epochPath(scope.directory, record.epoch)}\`. The next client gets a broker of its own either way.`,
+      `Run \`codex-broker doctor\` there. If that place is gone for good: \`unlink ${epochPath(scope.directory, record.epoch)}\`. Until then, a client that meets this record on another host gets an error.`,
       { details: { ...details, hostId: record.broker.hostId } },
     );
   }
