@@ -72,3 +72,20 @@ test("keeps little of what others do while it waits for its turn", () => {
   expect(got).toHaveLength(1_000);
   expect(got.at(-1)).toBe("n4999");
 });
+
+test("F185: the end of the thread's former life is not told, nor what came before it", () => {
+  const { own, got, hear } = listening();
+  hear("former");
+  hear("other's", { threadId: "x" });
+  own.hear("thread/status/changed", {
+    threadId: "t",
+    name: "unloaded",
+    status: { type: "notLoaded" },
+  });
+  own.hear("thread/closed", { threadId: "t", name: "closed" });
+  hear("new");
+  own.openThread("t");
+  expect(got).toEqual(["new"]);
+  own.hear("thread/closed", { threadId: "t", name: "closed now" });
+  expect(got).toEqual(["new", "closed now"]);
+});
