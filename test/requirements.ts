@@ -734,7 +734,7 @@ export const requirements: readonly Requirement[] = [
     title:
       "A thread continues after a rotation, kill or failover with exactly the settings in force before",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F106",
@@ -790,7 +790,7 @@ export const requirements: readonly Requirement[] = [
     id: "F114",
     title: "A history request without a response does not prove that a turn is lost",
     source: "Read in the code",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F115",
@@ -952,8 +952,7 @@ export const requirements: readonly Requirement[] = [
     id: "F140",
     title: "A finished turn is released, and so is the thread that runTurn opened",
     source: "Seen with the real codex 0.169.0",
-    state: "partly",
-    note: "Finished turns are released. The threads that runTurn opened stay open until the client closes.",
+    state: "closed",
   },
   {
     id: "F141",
@@ -1232,13 +1231,13 @@ export const requirements: readonly Requirement[] = [
     id: "F186",
     title: "An unsubscribed, archived or deleted thread leaves every book of the client",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F187",
     title: "A turn/start on a thread whose turn runs in a draining broker gets threadBusy or waits",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F188",
@@ -1250,6 +1249,6 @@ export const requirements: readonly Requirement[] = [
     id: "F189",
     title: "runTurn settles when its own client unsubscribes the thread",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
 ];

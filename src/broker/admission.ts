@@ -5,6 +5,7 @@ import type { Draining, TurnStatusEntry } from "../wire/broker-protocol.ts";
 import type { RequestFrame } from "../wire/frame.ts";
 import { THREAD_OPENERS, TURN_STARTERS } from "../wire/method-kinds.ts";
 import { threadParam } from "./frame-facts.ts";
+import type { Peer } from "./peer.ts";
 
 /** Begin work, or take a thread up: what a broker that is about to end must leave to its successor. */
 const WORK_STARTERS = new Set([...TURN_STARTERS, ...THREAD_OPENERS]);
@@ -27,6 +28,11 @@ export function startsTurn(frame: RequestFrame): boolean {
 
 export function opensThread(frame: RequestFrame): boolean {
   return THREAD_OPENERS.has(frame.method);
+}
+
+/** A client that takes its threads along sets what they had, whether or not its program may do that. */
+export function restoresSettings({ movesByItself }: Peer, { method }: RequestFrame): boolean {
+  return movesByItself === true && method === "thread/settings/update";
 }
 
 /** Why a request goes no further; undefined when it may. */

@@ -18,8 +18,7 @@ export class DrainLimit {
     const at = monotonicMs() + ms;
     if (at >= this.#at) return;
     this.#at = at;
-    this.#timer?.stop();
-    this.#timer = startTimer(ms, this.#onExpired);
+    this.#schedule();
   }
 
   get expired(): boolean {
@@ -33,5 +32,13 @@ export class DrainLimit {
 
   close(): void {
     this.#timer?.stop();
+  }
+
+  #schedule(): void {
+    this.#timer?.stop();
+    // A timer may fire a little early.
+    this.#timer = startTimer(this.#at - monotonicMs(), () =>
+      this.expired ? this.#onExpired() : this.#schedule(),
+    );
   }
 }

@@ -9,6 +9,8 @@ export interface Peer {
   readonly experimentalApi: boolean;
   /** What becomes of its requests that find their thread busy and do not say what they want then. */
   readonly whenBusy: NonNullable<WhenBusy["whenBusy"]>;
+  /** Whether it is a client of this project, which takes its threads along to a successor. */
+  readonly movesByItself?: boolean;
   /** A notification, unless this session opted out of it. */
   deliver(frame: NotificationFrame): void;
   /** A line of our own making. */

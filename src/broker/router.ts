@@ -4,7 +4,14 @@ import type { Draining, Queued, TurnStatusEntry } from "../wire/broker-protocol.
 import type { AnswerFrame, NotificationFrame, RequestFrame } from "../wire/frame.ts";
 import { notificationLine } from "../wire/messages.ts";
 import { closesThread } from "../wire/thread-ends.ts";
-import { noNewWork, refusalOf, startsTurn, threadBusy, threadNotFound } from "./admission.ts";
+import {
+  noNewWork,
+  refusalOf,
+  restoresSettings,
+  startsTurn,
+  threadBusy,
+  threadNotFound,
+} from "./admission.ts";
 import type { Ask } from "./ask.ts";
 import { concernedWith } from "./concerned.ts";
 import { Forwarding } from "./forwarding.ts";
@@ -259,7 +266,7 @@ export class Router {
     const refusal = refusalOf(frame, {
       // It adds to work that goes on here, and begins none.
       draining: steers ? undefined : this.#draining,
-      experimentalApi: peer.experimentalApi,
+      experimentalApi: peer.experimentalApi || restoresSettings(peer, frame),
       waiting: this.upstream.waitingOf(peer),
       threads: this.#threads.size + this.#loaded.opening,
       capacity: this.#options.capacity,

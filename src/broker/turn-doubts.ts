@@ -1,7 +1,7 @@
-import { startTimer, type Timer } from "../base/deadline.ts";
+import { pause, startTimer, type Timer } from "../base/deadline.ts";
 import { trace } from "../base/trace.ts";
 import type { NotificationFrame } from "../wire/frame.ts";
-import { isRecord } from "../wire/messages.ts";
+import { isRecord, RpcError } from "../wire/messages.ts";
 import type { Ask } from "./ask.ts";
 import type { Turn } from "./turns.ts";
 
@@ -34,6 +34,8 @@ export class TurnDoubts<S extends object> {
   readonly #options: TurnDoubtsOptions<S>;
   readonly #doubts = new Map<Turn<S>, { timer: Timer; readonly graceMs: number }>();
 
+  readonly #cleared = new AbortController();
+
   constructor(options: TurnDoubtsOptions<S>) {
     this.#options = options;
   }
@@ -46,8 +48,15 @@ export class TurnDoubts<S extends object> {
   /** Another turn has begun on its thread, so it is over. */
   async overtaken(turn: Turn<S>): Promise<void> {
     this.settled(turn);
-    const seen = await this.#ask(turn);
-    this.#over(turn, seen === "running" ? undefined : seen);
+    let graceMs = END_GRACE_MS;
+    let seen = await this.#ask(turn);
+    while (seen === "unknown" && !this.#cleared.signal.aborted) {
+      await pause(graceMs, this.#cleared.signal);
+      if (turn.over) return;
+      graceMs = Math.min(2 * graceMs, LONGEST_GRACE_MS);
+      seen = await this.#ask(turn);
+    }
+    this.#over(turn, typeof seen === "string" ? undefined : seen);
   }
 
   heard(turn: Turn<S>, frame: NotificationFrame): void {
@@ -65,7 +74,9 @@ export class TurnDoubts<S extends object> {
     this.#doubts.delete(turn);
   }
 
+  /** Nobody can be asked any more. */
   clear(): void {
+    this.#cleared.abort();
     for (const turn of this.#doubts.keys()) this.settled(turn);
   }
 
@@ -80,7 +91,7 @@ export class TurnDoubts<S extends object> {
     const seen = await this.#ask(turn);
     // Meanwhile its end may have come, or a sign of life.
     if (doubt === undefined || this.#doubts.get(turn) !== doubt) return;
-    if (seen === "running") {
+    if (seen === "running" || seen === "unknown") {
       return this.#doubt(turn, Math.min(2 * doubt.graceMs, LONGEST_GRACE_MS));
     }
     this.settled(turn);
@@ -92,7 +103,8 @@ export class TurnDoubts<S extends object> {
     this.#options.onOver(turn, ended);
   }
 
-  async #ask({ threadId, id }: Turn<S>): Promise<EndedTurn | "running" | undefined> {
+  /** @returns "unknown" where Codex did not answer, which proves nothing. */
+  async #ask({ threadId, id }: Turn<S>): Promise<EndedTurn | "running" | "unknown" | undefined> {
     const ask = (method: string, params: object): Promise<unknown> =>
       this.#options.ask(method, { threadId, ...params }, LOOK_LIMIT_MS);
     try {
@@ -103,6 +115,7 @@ export class TurnDoubts<S extends object> {
     } catch (error) {
       // A thread that is not saved has no history.
       trace("debug", "turn.noHistory", { threadId, error: String(error) });
+      if (!(error instanceof RpcError)) return "unknown";
     }
     try {
       const read = await ask("thread/read", { includeTurns: false });
@@ -111,7 +124,7 @@ export class TurnDoubts<S extends object> {
       return isRecord(status) && status["type"] === "active" ? "running" : undefined;
     } catch (error) {
       trace("debug", "turn.noThread", { threadId, error: String(error) });
-      return undefined;
+      return error instanceof RpcError ? undefined : "unknown";
     }
   }
 }

@@ -1,39 +1,29 @@
 import type { ClientRequests } from "../app-server/generated/index.ts";
 import { asBrokerError, BrokerError } from "../base/errors.ts";
-import { Deadline } from "../base/deadline.ts";
+import type { Deadline } from "../base/deadline.ts";
 import { deferred } from "../base/deferred.ts";
 import { trace } from "../base/trace.ts";
-import type { Ensured } from "../lifecycle/ensure.ts";
 import type { ServingRecord } from "../lifecycle/epoch-file.ts";
-import type { BrokerRequests, BrokerStatus, Draining } from "../wire/broker-protocol.ts";
+import type { BrokerRequests, BrokerStatus } from "../wire/broker-protocol.ts";
 import type { Connection, RequestOptions } from "../wire/connection.ts";
 import { isRecord } from "../wire/messages.ts";
 import type { Inbox, NotificationListener, QuestionHandler } from "./inbox.ts";
 import type { Policy } from "../wire/policy.ts";
-import type { OpenWork } from "./open-work.ts";
-import { THREAD_OPENERS } from "../wire/method-kinds.ts";
+import { THREAD_OPENERS, TURN_STARTERS } from "../wire/method-kinds.ts";
+import type { Open, Opened } from "./opened.ts";
+import { openedThread, ThreadBook, threadIn } from "./thread-book.ts";
 import type { JoinOptions, ReviewOptions, TurnOptions } from "./turn-options.ts";
+import { UsedThreads } from "./used-threads.ts";
+import { QueuedElsewhere, queueWishIn } from "./queued-elsewhere.ts";
 import { TurnRun } from "./turn.ts";
 
 /** Every request with a known shape: Codex's own, and the broker's. */
 export interface KnownRequests extends ClientRequests, BrokerRequests {}
 
-const RESUME_LIMIT_MS = 10_000;
-
-/** An open connection whose broker's app-server has answered. */
-export interface Opened extends Ensured {
-  /** Resolves when the broker takes no new work any more. */
-  readonly draining: Promise<Draining>;
-  readonly work: OpenWork;
-}
-
 interface Waiting {
   readonly connection: Connection;
   readonly listener: () => void;
 }
-
-/** Opens one more connection whose messages reach the same inbox. */
-export type Open = (signal?: AbortSignal) => Promise<Opened>;
 
 /**
  * A connection to a healthy broker. It does not keep the process alive while nothing is awaited, and
@@ -49,10 +39,9 @@ export class BrokerClient {
   readonly #closed = deferred<BrokerError>();
   /** Open connections, each with the turns that run on it. */
   readonly #turnsOn = new Map<Opened, Set<TurnRun>>();
-  /** Where each thread that this client has opened is heard. */
-  readonly #homes = new Map<string, Opened>();
-  /** Threads that are on their way to the current broker. */
-  readonly #resuming = new Map<string, Promise<void>>();
+  readonly #threads = new ThreadBook<Opened>({ onLeft: (threadId) => this.#left(threadId) });
+  readonly #used = new UsedThreads((threadId) => this.#release(threadId));
+  readonly #queued = new QueuedElsewhere();
   /** What opens a thread for a turn, and is not to wait for a broker that is being replaced. */
   readonly #waiting = new Set<Waiting>();
   /** Connections to brokers that are being replaced. */
@@ -114,21 +103,21 @@ export class BrokerClient {
   request(method: string, params?: unknown, options?: RequestOptions): Promise<unknown>;
   async request(method: string, params?: unknown, options?: RequestOptions): Promise<unknown> {
     await this.#moved();
-    await this.#resuming.get(threadIn(params) ?? "");
-    const target = this.#targetOf(params);
+    if (method === "broker/unqueue") return await this.#unqueue(params, options);
+    const { target, sent } = await this.#reach(method, params);
     try {
-      return await this.#ask(target, method, params, options);
+      return await this.#ask(target, method, sent, options);
     } catch (error) {
       // Refused before anything came of it, so it can be asked again elsewhere.
       if (!BrokerError.is(error) || error.kind !== "draining") throw error;
       await this.#moved();
       if (this.#current === target) throw this.#whyNotMoved ?? error;
-      return await this.#ask(this.#current, method, params, options);
+      return await this.#ask(this.#current, method, await this.#follow(method, sent), options);
     }
   }
 
   notify(method: string, params?: unknown): void {
-    this.#targetOf(params).link.connection.notify(method, params);
+    this.#targetOf(threadIn(params)).link.connection.notify(method, params);
   }
 
   /** Hears every notification that reaches this client. Returns its own undo. */
@@ -146,17 +135,17 @@ export class BrokerClient {
 
   /** Runs one turn: iterate it for its events, await its `result`. */
   runTurn(options: TurnOptions): TurnRun {
-    return this.#follow(this.#withPolicy(options));
+    return this.#run(this.#withPolicy(options));
   }
 
   /** Runs one review: a turn in which Codex's own reviewer looks at changes. */
   runReview(options: ReviewOptions): TurnRun {
-    return this.#follow(this.#withPolicy(options));
+    return this.#run(this.#withPolicy(options));
   }
 
   /** Joins a turn that another one has started: the same events from its beginning, the same `result`. */
   joinTurn(options: JoinOptions): TurnRun {
-    return this.#follow(options);
+    return this.#run(options);
   }
 
   status(): Promise<BrokerStatus> {
@@ -185,8 +174,8 @@ export class BrokerClient {
     const undo = target.work.begin(method, params);
     try {
       const result = await target.link.connection.request(method, params, options);
-      target.work.answered(params, result);
-      this.#noteThread(method, params, result, target);
+      this.#threads.answered(method, params, result, target);
+      if (THREAD_OPENERS.has(method)) this.#used.keep(openedThread(result));
       return result;
     } catch (error) {
       // One that only takes too long to answer may still have begun a turn.
@@ -199,7 +188,7 @@ export class BrokerClient {
     return this.#policy === undefined ? options : { policy: this.#policy, ...options };
   }
 
-  #follow(options: TurnOptions | ReviewOptions | JoinOptions): TurnRun {
+  #run(options: TurnOptions | ReviewOptions | JoinOptions): TurnRun {
     const turn: TurnRun = new TurnRun(
       {
         inbox: this.#inbox,
@@ -213,11 +202,21 @@ export class BrokerClient {
         onReplaced: (connection, listener) => this.#onReplaced(connection, listener),
         wasReplaced: (connection) => this.#leaving.has(connection),
         whyNotReplaced: () => this.#whyNotMoved,
-        onThread: (threadId) => void this.#homes.set(threadId, this.#current),
-        lookUp: (threadId) => this.#lookUp(threadId),
+        asItWas: (params) => this.#threads.asItWas(params),
+        onOpened: async ({ asked, sent, result }, connection) => {
+          const at = this.#over(connection);
+          this.#used.begin(turn, openedThread(result));
+          if (asked !== undefined) {
+            return await this.#threads.openedForTurn(asked, sent, result, at);
+          }
+          this.#threads.opened({}, result, at);
+          return result;
+        },
+        lookUp: (threadId, deadline) => this.#lookUp(threadId, deadline),
       },
       options,
     );
+    if ("keepThread" in options && options.keepThread) this.#used.keepOf(turn);
     void this.#leaveAfter(turn);
     return turn;
   }
@@ -234,6 +233,7 @@ export class BrokerClient {
       }
       if (ensured === this.#current) void this.#move();
     });
+    ensured.onNotification((method, params) => this.#threads.heard(method, params, ensured));
     void ensured.link.connection.closed.then((cause) => {
       this.#turnsOn.delete(ensured);
       if (ensured === this.#current && this.#moving === undefined) this.#closed.resolve(cause);
@@ -278,28 +278,82 @@ export class BrokerClient {
   /** What was heard there and has no turn running is heard here from now on. */
   #takeOver(left: Opened, next: Opened): void {
     const runs = new Set([...(this.#turnsOn.get(left) ?? [])].map((turn) => turn.threadId));
-    for (const [threadId, home] of this.#homes) {
-      if (home !== left || runs.has(threadId) || left.work.runsTurnOf(threadId)) continue;
-      this.#homes.set(threadId, next);
-      this.#resuming.set(threadId, this.#resume(threadId, next));
+    // What no turn needs any more is not taken along.
+    for (const threadId of this.#used.unneeded()) {
+      if (this.#threads.homeOf(threadId) === left) this.#threads.leave(threadId, left);
+    }
+    this.#threads.takeOver(left, next, (threadId) => runs.has(threadId));
+  }
+
+  /** Where a request belongs; its thread is brought there first, should it have been left meanwhile. */
+  async #reach(
+    method: string,
+    params: unknown,
+  ): Promise<{ readonly target: Opened; readonly sent: unknown }> {
+    const threadId = threadIn(params);
+    await this.#threads.arrival(threadId ?? "");
+    const target = this.#targetOf(threadId);
+    if (threadId === undefined || !TURN_STARTERS.has(method)) return { target, sent: params };
+    this.#used.keep(threadId);
+    if (target !== this.#current) return { target, sent: params };
+    return { target, sent: await this.#queued.bring(this.#threads, target, params) };
+  }
+
+  #targetOf(threadId: string | undefined): Opened {
+    const home = threadId === undefined ? undefined : this.#threads.homeOf(threadId);
+    return home !== undefined && this.#turnsOn.has(home) ? home : this.#current;
+  }
+
+  /**
+   * Brings the thread of a request along to the current broker, from one that takes no other turn.
+   *
+   * @returns the parameters for the current broker.
+   * @throws BrokerError `threadBusy` while its turn runs there, unless the request is one that waits.
+   */
+  async #follow(method: string, params: unknown): Promise<unknown> {
+    const threadId = threadIn(params);
+    if (threadId === undefined || !TURN_STARTERS.has(method)) return params;
+    const running = this.#threads.runningAt(threadId);
+    if (running !== undefined && queueWishIn(params) === undefined) {
+      const message = `Thread ${threadId} is running a turn, in a broker that takes no other.`;
+      throw new BrokerError("threadBusy", message, { details: { threadId } });
+    }
+    return await this.#queued.bring(this.#threads, this.#current, params);
+  }
+
+  async #unqueue(params: unknown, options: RequestOptions | undefined): Promise<unknown> {
+    const here = this.#queued.withdraw(params);
+    const target = this.#targetOf(threadIn(params));
+    const result = await this.#ask(target, "broker/unqueue", params, options);
+    const there = isRecord(result) ? Number(result["unqueued"]) : 0;
+    return { unqueued: here + there };
+  }
+
+  /** The thread was opened by a turn that has ended, and nobody uses it: its MCP servers can go. */
+  #release(threadId: string): void {
+    const home = this.#threads.homeOf(threadId);
+    if (home === undefined || home.link.connection.endCause !== undefined) return;
+    home.link.connection.request("thread/unsubscribe", { threadId }).catch((error: unknown) => {
+      trace("info", "client.notReleased", { threadId, error: String(error) });
+    });
+    this.#threads.leave(threadId, home);
+  }
+
+  #left(threadId: string): void {
+    this.#used.forget(threadId);
+    for (const turns of this.#turnsOn.values()) {
+      for (const turn of turns) if (turn.threadId === threadId) turn.left();
     }
   }
 
-  async #resume(threadId: string, { link }: Opened): Promise<void> {
-    try {
-      const deadline = Deadline.after(RESUME_LIMIT_MS);
-      const params = { threadId, excludeTurns: true };
-      await link.connection.request("thread/resume", params, { deadline });
-    } catch (error) {
-      // One that never had a turn is lost with its app-server; whoever uses it is told so then.
-      trace("info", "client.notResumed", { threadId, error: String(error) });
-    } finally {
-      this.#resuming.delete(threadId);
-    }
+  #over(connection: Connection): Opened {
+    const over = [...this.#turnsOn.keys()].find(({ link }) => link.connection === connection);
+    return over ?? this.#current;
   }
 
   async #leaveAfter(turn: TurnRun): Promise<void> {
     await Promise.allSettled([turn.result]);
+    this.#used.end(turn);
     for (const [ensured, turns] of this.#turnsOn) {
       if (turns.delete(turn)) this.#leaveIfDone(ensured);
     }
@@ -320,25 +374,15 @@ export class BrokerClient {
     return () => void this.#waiting.delete(waiting);
   }
 
-  #targetOf(params: unknown): Opened {
-    const home = this.#homes.get(threadIn(params) ?? "");
-    return home !== undefined && this.#turnsOn.has(home) ? home : this.#current;
-  }
-
-  #noteThread(method: string, params: unknown, result: unknown, target: Opened): void {
-    if (method === "thread/unsubscribe" && isRecord(params)) {
-      this.#homes.delete(String(params["threadId"]));
-    }
-    const thread = THREAD_OPENERS.has(method) && isRecord(result) ? result["thread"] : undefined;
-    if (isRecord(thread)) this.#homes.set(String(thread["id"]), target);
-  }
-
   /** The thread's latest turns, asked of whichever broker is there by then. */
-  async #lookUp(threadId: string): Promise<ClientRequests["thread/turns/list"]["result"]> {
+  async #lookUp(
+    threadId: string,
+    deadline: Deadline,
+  ): Promise<ClientRequests["thread/turns/list"]["result"]> {
     const { link } = await this.#open();
     try {
       const params = { threadId, limit: 5 };
-      const page = await link.connection.request("thread/turns/list", params);
+      const page = await link.connection.request("thread/turns/list", params, { deadline });
       return page as ClientRequests["thread/turns/list"]["result"];
     } finally {
       link.connection.close();
@@ -348,9 +392,4 @@ export class BrokerClient {
 
 function closedHere(): BrokerError {
   return new BrokerError("connectionClosed", "The connection was closed by this program.");
-}
-
-function threadIn(params: unknown): string | undefined {
-  const threadId = isRecord(params) ? params["threadId"] : undefined;
-  return typeof threadId === "string" ? threadId : undefined;
 }

@@ -6,9 +6,11 @@ import { resolveScope, wantsPrivacy, type Scope, type ScopeOptions } from "../li
 import type { BrokerLimits } from "../lifecycle/start-protocol.ts";
 import type { Draining } from "../wire/broker-protocol.ts";
 import { AskedQuestions } from "./asked-questions.ts";
-import { BrokerClient, type Opened } from "./broker-client.ts";
-import { Inbox } from "./inbox.ts";
+import { BrokerClient } from "./broker-client.ts";
+import type { Opened } from "./opened.ts";
+import { Inbox, type NotificationListener } from "./inbox.ts";
 import { openHealthy } from "./open.ts";
+import { withNeeded } from "./needed-notifications.ts";
 import { checkPolicy } from "../policy/policy-schema.ts";
 import type { Policy } from "../wire/policy.ts";
 import { OpenWork } from "./open-work.ts";
@@ -74,9 +76,11 @@ async function openOnce(
     readonly newerThan: number | undefined;
   },
 ): Promise<Opened> {
+  const unwanted = new Set(options.optOutNotificationMethods);
   let draining = deferred<Draining>();
   let asked = new AskedQuestions();
   let work = new OpenWork();
+  let heard = new Notifications();
   const { clientInfo, experimentalApi, optOutNotificationMethods, limits, env } = options;
   const ensured: Ensured = await ensureBroker({
     scope,
@@ -89,7 +93,7 @@ async function openOnce(
       capabilities: {
         experimentalApi: experimentalApi ?? false,
         requestAttestation: false,
-        ...(optOutNotificationMethods === undefined ? {} : { optOutNotificationMethods }),
+        ...withNeeded({ optOutNotificationMethods }),
       },
       // More than one may be tried; what the others said is not said of the one that is kept.
       handlers: () => {
@@ -97,14 +101,15 @@ async function openOnce(
           draining: deferred<Draining>(),
           asked: new AskedQuestions(),
           work: new OpenWork(),
+          heard: new Notifications(),
         };
-        ({ draining, asked, work } = own);
+        ({ draining, asked, work, heard } = own);
         return {
           onNotification: (method, params) => {
             if (method === "broker/draining") own.draining.resolve(params as Draining);
-            inbox.notification(method, params);
+            if (!unwanted.has(method)) inbox.notification(method, params);
             if (method === "serverRequest/resolved") own.asked.resolved(params);
-            own.work.heard(method, params);
+            own.heard.deliver(method, params);
           },
           onRequest: (method, params, id) =>
             own.asked.serve(id, (signal) => inbox.question(method, params, signal)),
@@ -122,5 +127,22 @@ async function openOnce(
   });
   const { connection } = ensured.link;
   void connection.closed.then(() => asked.clear());
-  return { ...ensured, draining: draining.promise, work };
+  const onNotification = (listener: NotificationListener): void => heard.deliverTo(listener);
+  return { ...ensured, draining: draining.promise, work, onNotification };
+}
+
+/** The notifications of one connection, which has come to be before its listener. */
+class Notifications {
+  readonly #early: Array<readonly [method: string, params: unknown]> = [];
+  #listener: NotificationListener | undefined;
+
+  deliver(method: string, params: unknown): void {
+    if (this.#listener === undefined) this.#early.push([method, params]);
+    else this.#listener(method, params);
+  }
+
+  deliverTo(listener: NotificationListener): void {
+    this.#listener = listener;
+    for (const each of this.#early.splice(0)) listener(...each);
+  }
 }

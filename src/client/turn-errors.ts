@@ -40,6 +40,25 @@ export function endedBeforeItBegan(intent: Intent): BrokerError {
     : new BrokerError("turnInterrupted", "The turn was interrupted before it began.");
 }
 
+type NamedTurn = Pick<KnownOfTurn, "threadId" | "turnId">;
+
+/** The thread of the turn was closed under it. */
+export function closedUnderIt(turn: NamedTurn): BrokerError {
+  return lostBecause(turn, "was closed while its turn ran, and Codex does not say how that ended");
+}
+
+/** The client has unsubscribed from the thread, archived or deleted it, and the turn goes on. */
+export function leftBehind(turn: NamedTurn): BrokerError {
+  return lostBecause(turn, "was left by this client while its turn ran, and the turn goes on");
+}
+
+function lostBecause({ threadId, turnId }: NamedTurn, what: string): BrokerError {
+  return new BrokerError("turnLost", `The turn was lost: thread ${threadId ?? ""} ${what}.`, {
+    details: { threadId: threadId ?? null, turnId: turnId ?? null },
+    hint: `\`codex-broker call thread/turns/list '{"threadId":"${threadId ?? ""}"}'\` shows what Codex knows of it.`,
+  });
+}
+
 export function lostAsTold(params: Record<string, unknown>): BrokerError {
   const told = params["error"];
   if (!isRecord(told) || !isErrorKind(told["kind"])) {
@@ -48,17 +67,6 @@ export function lostAsTold(params: Record<string, unknown>): BrokerError {
   return new BrokerError(told["kind"], String(told["message"]), {
     hint: String(told["hint"]),
     ...(isRecord(told["details"]) ? { details: told["details"] } : {}),
-  });
-}
-
-/** The thread was unloaded, and no terminal event of its turn came before that. */
-export function closedUnderTurn(
-  threadId: string | undefined,
-  turnId: string | undefined,
-): BrokerError {
-  return new BrokerError("turnLost", "The turn was lost: its thread was closed while it ran.", {
-    details: { threadId: threadId ?? null, turnId: turnId ?? null },
-    hint: `Continue the thread with \`codex-broker run --resume ${threadId ?? "ID"}\`.`,
   });
 }
 

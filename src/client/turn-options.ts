@@ -31,6 +31,12 @@ export interface TurnOptions {
   readonly stallMs?: number;
   /** What becomes of a stalled turn: an event tells of it, or it is interrupted too. Default: "report". */
   readonly onStall?: "report" | "interrupt";
+  /**
+   * Stays subscribed to the thread when the turn has ended, so that its later events reach the client.
+   * Otherwise a thread that only turns of this client have used is released a second later, and Codex
+   * unloads it with its MCP servers; the next turn on it has the same settings. Default: false.
+   */
+  readonly keepThread?: boolean;
   /** Interrupts the turn. */
   readonly signal?: AbortSignal;
   /**

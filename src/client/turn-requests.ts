@@ -6,7 +6,7 @@ import type { RunOptions } from "./turn-options.ts";
 
 export interface TurnRequest {
   readonly method: string;
-  readonly params: object;
+  readonly params: Readonly<Record<string, unknown>>;
 }
 
 /** Whether it is a turn that runs already. */

@@ -5,22 +5,25 @@ import { Deadline, durationMs, monotonicMs, startTimer, type Timer } from "../ba
 import { deferred } from "../base/deferred.ts";
 import { answerByPolicy } from "../policy/policy.ts";
 import { checkPolicy } from "../policy/policy-schema.ts";
-import type { Connection } from "../wire/connection.ts";
+import type { Connection, RequestOptions } from "../wire/connection.ts";
 import { isRecord } from "../wire/messages.ts";
-import { closesThread } from "../wire/thread-ends.ts";
+import { EndWatch } from "./end-watch.ts";
 import { EventQueue } from "./event-queue.ts";
 import { FinalMessage } from "./final-message.ts";
-import type { Inbox, Place, QuestionContext } from "./inbox.ts";
+import { latestTurns } from "./history.ts";
+import type { Place, QuestionContext } from "./inbox.ts";
 import { OwnEvents } from "./own-events.ts";
 import { StallWatch } from "./stall-watch.ts";
 import {
-  closedUnderTurn,
+  closedUnderIt,
   endedBeforeItBegan,
   explained,
   isLoss,
+  leftBehind,
   lostAsTold,
   type Intent,
 } from "./turn-errors.ts";
+import type { TurnContext } from "./turn-context.ts";
 import { toTurnEvent, type TurnEvent } from "./turn-event.ts";
 import type { JoinOptions, ReviewOptions, RunOptions, TurnOptions } from "./turn-options.ts";
 import { joinsTurn, requestForThread, requestForTurn } from "./turn-requests.ts";
@@ -28,7 +31,9 @@ import { joinsTurn, requestForThread, requestForTurn } from "./turn-requests.ts"
 /** Brokers may be replaced again and again while a turn begins, but not for ever. */
 const BEGIN_WITHIN_MS = 60_000;
 /** For a broker to be found or started, and asked. */
-const RECONCILE_LIMIT_MS = 10_000;
+const RECONCILE_LIMIT_MS = 30_000;
+/** A turn that this client has left may go on for others; its end is then not waited for. */
+const LEFT_GRACE_MS = 10_000;
 /** An interrupted turn ends within milliseconds. One that does not is reported as it stands. */
 const INTERRUPT_GRACE_MS = 10_000;
 
@@ -42,24 +47,6 @@ export interface TurnResult {
   readonly error: v2.TurnError | null;
   readonly durationMs: number;
   readonly usage: v2.ThreadTokenUsage | null;
-}
-
-/** What a turn needs of its client. */
-export interface TurnContext {
-  readonly inbox: Inbox;
-  /** The broker's workspace: rules of a policy hold there. */
-  readonly workspace: string;
-  /** The connection that this turn runs on from its start to its end. */
-  readonly connection: () => Promise<Connection>;
-  /** Calls the listener when the broker at its other end is being replaced. @returns its own undo. */
-  readonly onReplaced: (connection: Connection, listener: () => void) => () => void;
-  /** Whether the broker at its other end had announced that it takes no new work. */
-  readonly wasReplaced: (connection: Connection) => boolean;
-  /** Why a broker that takes no new work has no successor, where that is known. */
-  readonly whyNotReplaced: () => BrokerError | undefined;
-  readonly onThread: (threadId: string) => void;
-  /** The thread's latest turns, from Codex's own history. */
-  readonly lookUp: (threadId: string) => Promise<v2.ThreadTurnsListResponse>;
 }
 
 /**
@@ -78,9 +65,10 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
   /** The place of this turn in its thread's queue. */
   readonly #ticket = randomUUID();
   readonly #stall: StallWatch;
+  readonly #endWatch: EndWatch;
   readonly #message: FinalMessage;
   /** Nobody waits for the answers to its questions any more. */
-  readonly #over = new AbortController();
+  readonly #settled = new AbortController();
   #connection: Connection | undefined;
   #threadId: string | undefined;
   #asked = false;
@@ -95,6 +83,11 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
     this.#options = options;
     this.#message = new FinalMessage(this.#options.target !== undefined);
     this.#stall = new StallWatch(this.#options.stallMs, (silentMs) => this.#stalled(silentMs));
+    this.#endWatch = new EndWatch({
+      ask: (...request) => this.#request(...request),
+      turn: () => ({ threadId: this.#threadId, turnId: this.turnId }),
+      onOver: (turn) => this.#over(turn),
+    });
     this.#terminal.promise.catch(() => {});
     this.result = this.#run();
     this.result.then(
@@ -153,7 +146,8 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
     } finally {
       timer?.stop();
       this.#stall.stop();
-      this.#over.abort();
+      this.#endWatch.stop();
+      this.#settled.abort();
       signal?.removeEventListener("abort", abort);
       for (const step of undo) step();
       inbox.busy(false);
@@ -166,7 +160,6 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
     for (;;) {
       try {
         const opened = await this.#openThread();
-        this.#context.onThread(opened.thread.id);
         if (this.#intent !== undefined) throw endedBeforeItBegan(this.#intent);
         return await this.#startTurn(opened);
       } catch (error) {
@@ -193,15 +186,19 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
 
   async #openThread(): Promise<v2.ThreadStartResponse> {
     this.#connection ??= await this.#context.connection();
+    const connection = this.#connection;
     const { method, params } = requestForThread(this.#options, this.#ticket);
-    const answer = this.#request(method, params);
-    const opened = (await this.#unlessReplaced(this.#connection, answer)) as v2.ThreadStartResponse;
-    const heardOver = this.#connection;
-    const forget = heardOver.onEnd((cause) => {
+    const joins = joinsTurn(this.#options);
+    const sent = joins ? params : this.#context.asItWas(params);
+    const result = await this.#unlessReplaced(connection, this.#request(method, sent));
+    const asked = joins ? undefined : params;
+    const thread = { asked, sent, result };
+    const opened = (await this.#context.onOpened(thread, connection)) as v2.ThreadStartResponse;
+    const forget = connection.onEnd((cause) => {
       // The turn may have begun elsewhere since.
-      if (heardOver === this.#connection) this.#terminal.reject(cause);
+      if (connection === this.#connection) this.#terminal.reject(cause);
     });
-    this.#over.signal.addEventListener("abort", forget, { once: true });
+    this.#settled.signal.addEventListener("abort", forget, { once: true });
     this.#threadId = opened.thread.id;
     this.#events.push({
       type: "thread.started",
@@ -238,7 +235,10 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
   }
 
   async #startTurn(opened: v2.ThreadStartResponse): Promise<void> {
-    if (joinsTurn(this.#options)) return this.#own.claim(undefined);
+    if (joinsTurn(this.#options)) {
+      this.#own.claim(undefined);
+      return this.#endWatch.start();
+    }
     this.#asked = true;
     const connection = (this.#connection ??= await this.#context.connection());
     this.#mayHaveBegun = !this.#context.wasReplaced(connection);
@@ -246,6 +246,7 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
     const answer = await this.#request(method, params);
     const turn = isRecord(answer) ? answer["turn"] : undefined;
     this.#own.claim(isRecord(turn) && typeof turn["id"] === "string" ? turn["id"] : undefined);
+    this.#endWatch.start();
     this.#interruptIfKnown();
   }
 
@@ -273,28 +274,44 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
     const { workspace } = this.#context;
     const allowed = policy && (await answerByPolicy(policy, { method, params, item, workspace }));
     if (allowed === undefined) {
-      const signal = AbortSignal.any([context.signal, this.#over.signal]);
+      const signal = AbortSignal.any([context.signal, this.#settled.signal]);
       return await onQuestion?.(method, params, { ...context, signal });
     }
     this.#events.push({ type: "question.allowed", method, params, item: item ?? null });
     return allowed;
   }
 
-  async #request(method: string, params: unknown): Promise<unknown> {
+  async #request(method: string, params: unknown, options?: RequestOptions): Promise<unknown> {
     this.#connection ??= await this.#context.connection();
-    return await this.#connection.request(method, params);
+    return await this.#connection.request(method, params, options);
+  }
+
+  /** Called when the client itself has left the thread: nothing more is heard of the turn. */
+  left(): void {
+    if (this.#settled.signal.aborted) return;
+    this.#endWatch.suspect();
+    startTimer(LEFT_GRACE_MS, () => this.#terminal.reject(leftBehind(this))).unref();
+  }
+
+  /** The end was not told, and Codex was asked for it. */
+  #over(turn: v2.Turn | undefined): void {
+    if (turn === undefined) return this.#terminal.reject(closedUnderIt(this));
+    if (!this.#message.isThere) for (const item of turn.items) this.#message.heard(item);
+    this.#events.push({ type: "turn.completed", turn });
+    this.#terminal.resolve(turn);
   }
 
   /** The terminal event; bounded once the turn was told to end. */
   async #end(): Promise<v2.Turn> {
     const turn = await this.#terminal.promise;
-    await this.#interrupting?.catch(() => {});
+    await this.#interrupting;
     return turn;
   }
 
   #hear(method: string, params: Record<string, unknown>): void {
     if (method === "broker/queued" && params["ticket"] !== this.#ticket) return;
     this.#stall.heard(method, params);
+    this.#endWatch.heard(method, params);
     const event = toTurnEvent(method, params);
     this.#observe(method, params, event);
     this.#events.push(event);
@@ -307,9 +324,6 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
 
   #observe(method: string, params: Record<string, unknown>, event: TurnEvent): void {
     if (method === "broker/turnLost") return this.#terminal.reject(lostAsTold(params));
-    if (closesThread(method)) {
-      return this.#terminal.reject(closedUnderTurn(this.#threadId, this.turnId));
-    }
     this.#interruptIfKnown();
     if (event.type === "usage") this.#usage = event.usage;
     if (event.type === "item.completed") this.#message.heard(event.item);
@@ -326,11 +340,9 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
       return;
     }
     const params = { threadId: this.#threadId, turnId: this.turnId };
-    this.#interrupting = this.#request("turn/interrupt", params).then(
-      () => this.#boundTheEnd(),
-      // It had ended already, or the connection has: either way the terminal event says so.
-      () => this.#boundTheEnd(),
-    );
+    // Where it is refused, the turn or the connection has ended: either way the terminal event says so.
+    const asked = Promise.allSettled([this.#request("turn/interrupt", params)]);
+    this.#interrupting = asked.then(() => this.#boundTheEnd());
   }
 
   #boundTheEnd(): void {
@@ -363,12 +375,10 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
   async #reconcile(error: unknown): Promise<v2.Turn | undefined> {
     if (!isLoss(error) || !this.#message.isThere || this.#threadId === undefined) return undefined;
     const threadId = this.#threadId;
-    const ask = async (): Promise<v2.Turn | undefined> => {
-      const page = await this.#context.lookUp(threadId);
-      return page.data.find((turn) => turn.id === this.turnId && turn.status === "completed");
-    };
-    return await Deadline.after(RECONCILE_LIMIT_MS)
-      .race(ask(), () => new Error("too late"))
-      .catch(() => undefined);
+    const turns = await latestTurns({
+      ask: (deadline) => this.#context.lookUp(threadId, deadline),
+      deadline: Deadline.after(RECONCILE_LIMIT_MS),
+    });
+    return turns?.find((turn) => turn.id === this.turnId && turn.status === "completed");
   }
 }

@@ -6,6 +6,7 @@ import { Bench, turnCompleted, turnStarted, type Client } from "./bench.ts";
 const clock = useFakeClock();
 
 const GRACE_MS = 2_000;
+const LOOK_LIMIT_MS = 10_000;
 
 const failed: object = {
   method: "error",
@@ -108,6 +109,32 @@ describe("F44: a turn that seems to be over", () => {
     await bench.answer("thread/read", { result: { thread: { status: { type: "idle" } } } });
     expect(ends(one)).toEqual(["broker/turnLost"]);
     expect(bench.router.turnCount).toBe(0);
+  });
+
+  test.each(["thread/turns/list", "thread/read"])(
+    "F114: is not lost because %s is not answered in time: it is asked again",
+    async (silent) => {
+      const { bench, one } = await running();
+      await bench.tell(failed);
+      await pass(bench, GRACE_MS);
+      if (silent === "thread/read") await inHistory(bench, "completed", "an older one");
+      for (let ms = 0; ms < LOOK_LIMIT_MS + 2_000; ms += 1_000) await pass(bench, 1_000);
+      expect(ends(one)).toEqual([]);
+      expect(bench.router.turnCount).toBe(1);
+      await pass(bench, 2 * GRACE_MS);
+      await inHistory(bench, "completed");
+      expect(ends(one)).toEqual([{ id: "u", status: "completed", items: [] }]);
+    },
+  );
+
+  test("F114: that another has overtaken is not lost because there is no answer in time", async () => {
+    const { bench, one } = await running();
+    await bench.tell(turnStarted("t", "v"));
+    for (let ms = 0; ms < LOOK_LIMIT_MS + 2_000; ms += 1_000) await pass(bench, 1_000);
+    expect(ends(one)).toEqual([]);
+    await pass(bench, GRACE_MS);
+    await inHistory(bench, "completed");
+    expect(ends(one)).toEqual([{ id: "u", status: "completed", items: [] }]);
   });
 
   test("F45: because nothing but its acceptance was ever heard of it is looked up too", async () => {

@@ -264,6 +264,60 @@ describe("proxy: the broker is replaced under it", { timeout: LIMIT_MS }, () => 
     expect(await endOf(program, long)).toMatchObject({ status: "interrupted" });
   });
 
+  test.each(["thread/unsubscribe", "thread/archive"])(
+    "F186: after %s the program hears nothing more of the turn, and no older broker is held for it",
+    async (method) => {
+      await using world = await makeWorld();
+      await using client = await world.connect();
+      await using program = start(world);
+      await program.initialize();
+      const threadId = await startThread(program);
+      await endOf(program, await startTurn(program, threadId, "say: saved"));
+      const turn = client.runTurn({ prompt: "hold: gate ;; say: done", threadId });
+      turn.result.catch(() => {});
+      await program.nextOf("turn/started", (params) => at(params, "turn.id") === turn.turnId);
+      await program.request(method, { threadId });
+      world.model.release("gate");
+      await turn.result.catch(() => {});
+      const ends = (): unknown[] =>
+        program.messages.filter(
+          (message) =>
+            message["method"] === "turn/completed" &&
+            at(message["params"], "turn.id") !== undefined,
+        );
+      const before = ends().length;
+      await rotate(world);
+      await program.nextOf("warning", (params) => at(params, "threadId") === null);
+      client.close();
+      await eventually(() => livingBrokers(world.stateDir).length === 1, "the older ends", 4_000);
+      await program.request("thread/loaded/list", {});
+      expect(ends()).toHaveLength(before);
+    },
+  );
+
+  test("F187: a turn on a thread whose turn runs in the older broker is refused, or waits", async () => {
+    await using world = await makeWorld();
+    await using client = await world.connect();
+    await using program = start(world);
+    await program.initialize();
+    const threadId = await startThread(program);
+    await endOf(program, await startTurn(program, threadId, "say: saved"));
+    const running = client.runTurn({ prompt: "hold: gate ;; say: first", threadId });
+    await eventually(() => world.model.requests.inFlight === 1, "the turn runs");
+    await rotate(world);
+    await program.nextOf("warning", (params) => at(params, "threadId") === null);
+    const input = [{ type: "text", text: "say: second", text_elements: [] }];
+    const refused = await program.ask("turn/start", { threadId, input });
+    expect(refused).toMatchObject({ error: { data: { kind: "threadBusy", retryable: true } } });
+    const params = { threadId, input, broker: { whenBusy: "queue" } };
+    const queued = program.request("turn/start", params);
+    world.model.release("gate");
+    expect((await running.result).status).toBe("completed");
+    expect(await endOf(program, textAt(await queued, "turn.id"))).toMatchObject({
+      status: "completed",
+    });
+  });
+
   test("F29: no turn is lost while brokers rotate", { timeout: LIMIT_MS }, async () => {
     await using world = await makeWorld();
     await using program = start(world);

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { BrokerError } from "../../src/base/errors.ts";
 import { deferred } from "../../src/base/deferred.ts";
-import { BrokerClient, type Open, type Opened } from "../../src/client/broker-client.ts";
+import { BrokerClient } from "../../src/client/broker-client.ts";
+import type { Open, Opened } from "../../src/client/opened.ts";
 import { Inbox } from "../../src/client/inbox.ts";
 import { OpenWork } from "../../src/client/open-work.ts";
 import { MAX_LINE_BYTES, type Draining } from "../../src/wire/broker-protocol.ts";
@@ -30,6 +31,7 @@ function link(epoch: number): Link {
     started: false,
     draining: draining.promise,
     work: new OpenWork(),
+    onNotification: () => {},
   } as unknown as Opened;
   return { ...ends, opened, drain: () => draining.resolve(REPLACED) };
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Inbox } from "../../src/client/inbox.ts";
-import { TurnRun, type TurnContext } from "../../src/client/turn.ts";
+import type { TurnContext } from "../../src/client/turn-context.ts";
+import { TurnRun } from "../../src/client/turn.ts";
 import { MAX_LINE_BYTES } from "../../src/wire/broker-protocol.ts";
 import { Connection } from "../../src/wire/connection.ts";
 import { eventually } from "../support/eventually.ts";
@@ -35,7 +36,8 @@ async function running(inHistory: "completed" | "interrupted"): Promise<Running>
     onReplaced: () => () => {},
     wasReplaced: () => false,
     whyNotReplaced: () => undefined,
-    onThread: () => {},
+    asItWas: (params) => ({ ...params }),
+    onOpened: ({ result }) => Promise.resolve(result),
     lookUp: () => {
       asked += 1;
       const page = { data: [{ id: TURN, status: inHistory, error: null }], nextCursor: null };
@@ -88,4 +90,18 @@ describe("F42: a connection that is lost after the final message", () => {
     await expect(run.turn.result).rejects.toMatchObject({ kind: "turnLost" });
     expect(run.asked()).toBe(0);
   });
+});
+
+test("F102: a turn whose thread is closed under it has the end that Codex's history knows", async () => {
+  const { turn, ends } = await running("completed");
+  ends.say(JSON.stringify({ method: "thread/closed", params: { threadId: THREAD } }));
+  await eventually(() => ends.sent.length === 3, "the history is asked for");
+  expect(ends.sent[2]).toContain('"thread/turns/list"');
+  const item = { type: "agentMessage", id: "i", text: "all done", phase: null };
+  const ended = { id: TURN, status: "completed", error: null, items: [item] };
+  ends.say(JSON.stringify({ id: 3, result: { data: [ended], nextCursor: null } }));
+  expect(await turn.result).toMatchObject({ status: "completed", message: "all done" });
+  const events = [];
+  for await (const { type } of turn) events.push(type);
+  expect(events.at(-1)).toBe("turn.completed");
 });

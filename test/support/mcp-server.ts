@@ -19,3 +19,10 @@ export function mcpServerTable(name: string): string {
 }
 
 export const MCP_SERVER_TABLE: string = mcpServerTable("notes");
+
+/** The same server as the `config` of one thread has it. */
+export const mcpServerConfig = {
+  command: process.execPath,
+  args: [PROGRAM],
+  required: true,
+};

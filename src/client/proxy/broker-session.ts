@@ -4,10 +4,11 @@ import type { Link } from "../../lifecycle/contact.ts";
 import type { ServingRecord } from "../../lifecycle/epoch-file.ts";
 import type { Scope } from "../../lifecycle/scope.ts";
 import type { BrokerLimits } from "../../lifecycle/start-protocol.ts";
-import type { Draining, TurnLost } from "../../wire/broker-protocol.ts";
+import type { Draining } from "../../wire/broker-protocol.ts";
 import type { Connection } from "../../wire/connection.ts";
 import type { NotificationFrame, RequestFrame } from "../../wire/frame.ts";
 import { isRecord } from "../../wire/messages.ts";
+import { withNeeded } from "../needed-notifications.ts";
 import { OpenWork } from "../open-work.ts";
 
 type Unasked = NotificationFrame | RequestFrame;
@@ -40,10 +41,6 @@ export class BrokerSession implements Ensured {
   readonly link: Link;
   readonly started: boolean;
   readonly work: OpenWork;
-  /** The running turns, by thread. */
-  readonly turns = new Map<string, string>();
-  /** Why turns were lost, by thread, as far as the broker had time to say. */
-  readonly losses = new Map<string, string>();
   /** Set once the broker takes no new work any more. */
   draining: Draining | undefined;
   readonly #hearing: Hearing;
@@ -63,7 +60,7 @@ export class BrokerSession implements Ensured {
       ...options,
       introduction: {
         clientInfo: clientInfo as { name: string; title: string | null; version: string },
-        capabilities: isRecord(capabilities) ? capabilities : {},
+        capabilities: { ...withNeeded(isRecord(capabilities) ? capabilities : {}) },
         // What the program would get from an app-server of its own.
         whenBusy: "steer",
         // More than one may be tried; what the others said is not said of the one that is kept.
@@ -92,24 +89,5 @@ export class BrokerSession implements Ensured {
 
   runsTurnOf(threadId: string): boolean {
     return this.connection.endCause === undefined && this.work.runsTurnOf(threadId);
-  }
-
-  /** What the notification says of turns and of the broker itself. */
-  note({ method, params }: NotificationFrame): void {
-    this.work.heard(method, params);
-    if (method === "broker/draining") this.draining = params as Draining;
-    if (method === "broker/turnLost") {
-      const { threadId, error } = params as TurnLost;
-      this.losses.set(threadId, error.message);
-    }
-    if (!isRecord(params) || typeof params["threadId"] !== "string") return;
-    if (method === "turn/started") this.noteTurn(params["threadId"], params);
-    if (method === "turn/completed") this.turns.delete(params["threadId"]);
-  }
-
-  /** @param said The `turn/started`, or the answer to the request that began the turn. */
-  noteTurn(threadId: string, said: unknown): void {
-    const turn = isRecord(said) ? said["turn"] : undefined;
-    if (isRecord(turn) && typeof turn["id"] === "string") this.turns.set(threadId, turn["id"]);
   }
 }

@@ -1,13 +1,8 @@
 import { BrokerError } from "../../base/errors.ts";
 import type { Outcome } from "../../wire/connection.ts";
-import { fromRpcError, isRecord } from "../../wire/messages.ts";
+import { fromRpcError } from "../../wire/messages.ts";
 
-/** What a message says of threads, and an outcome of its request. */
-
-export function threadIn(params: unknown): string | undefined {
-  const threadId = isRecord(params) ? params["threadId"] : undefined;
-  return typeof threadId === "string" ? threadId : undefined;
-}
+/** What an outcome says of its request. */
 
 export function isRefusal(outcome: Outcome): boolean {
   return BrokerError.is(outcome) || outcome.error !== undefined;

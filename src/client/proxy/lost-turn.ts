@@ -1,5 +1,7 @@
 import type { v2 } from "../../app-server/generated/index.ts";
 
+const NO_ANSWER = " (Codex's history did not say how it ended)";
+
 /**
  * The terminal event of a turn whose app-server has gone, in Codex's own shape: from Codex's history
  * where the turn stands in it, since it may well have ended; else as a failure.
@@ -8,15 +10,15 @@ export function endOfLostTurn(
   threadId: string,
   turnId: string,
   why: string,
-  history: readonly v2.Turn[],
+  history: readonly v2.Turn[] | undefined,
 ): v2.TurnCompletedNotification {
   const error: v2.TurnError = {
-    message: `The turn was lost: ${why}`,
+    message: `The turn was lost: ${why}${history === undefined ? NO_ANSWER : ""}`,
     codexErrorInfo: null,
     additionalDetails: null,
     misalignment: null,
   };
-  const known = history.find(({ id, status }) => id === turnId && status !== "inProgress");
+  const known = history?.find(({ id, status }) => id === turnId && status !== "inProgress");
   if (known !== undefined) {
     return {
       threadId,

@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { v2 } from "../../app-server/generated/index.ts";
-import { asBrokerError, BrokerError } from "../../base/errors.ts";
+import { asBrokerError, BrokerError, messageOf } from "../../base/errors.ts";
 import { Deadline } from "../../base/deadline.ts";
 import { deferred } from "../../base/deferred.ts";
 import { trace } from "../../base/trace.ts";
@@ -14,20 +14,24 @@ import {
   type NotificationFrame,
   type RequestFrame,
 } from "../../wire/frame.ts";
+import type { Draining, TurnLost } from "../../wire/broker-protocol.ts";
 import type { Streams } from "../../wire/line-channel.ts";
-import { isRecord, resultLine } from "../../wire/messages.ts";
+import { errorLine, isRecord, resultLine, rpcErrorOf } from "../../wire/messages.ts";
+import { latestTurns } from "../history.ts";
 import { openHealthy } from "../open.ts";
+import { QueuedElsewhere, queueWishIn } from "../queued-elsewhere.ts";
+import { ThreadBook, threadIn } from "../thread-book.ts";
 import { BrokerSession } from "./broker-session.ts";
-import { isRefusal, refusedForDraining, threadIn } from "./frame-facts.ts";
-import { GREETINGS, NEED_CWD } from "../../wire/method-kinds.ts";
+import { isRefusal, refusedForDraining } from "./frame-facts.ts";
+import { GREETINGS, NEED_CWD, TURN_STARTERS } from "../../wire/method-kinds.ts";
 import { endOfLostTurn } from "./lost-turn.ts";
 import { ProxiedQuestions } from "./questions.ts";
 import { ProxiedRequests } from "./requests.ts";
 import { StdioProgram } from "./stdio-program.ts";
-import { ThreadHomes } from "./thread-homes.ts";
 
 const DEFAULT_START_TIMEOUT_MS = 60_000;
-const LOOK_UP_LIMIT_MS = 10_000;
+/** For a successor to start and to read the history of a long thread. */
+const HISTORY_LIMIT_MS = 60_000;
 
 export interface ProxyOptions {
   readonly scope: Scope;
@@ -48,7 +52,10 @@ export class Proxy {
   readonly #options: ProxyOptions;
   readonly #program: StdioProgram;
   readonly #sessions = new Set<BrokerSession>();
-  readonly #homes = new ThreadHomes((threadId, why) => this.#tellOfLostThread(threadId, why));
+  readonly #threads = new ThreadBook<BrokerSession>({
+    onLost: (threadId, why) => this.#tellOfLostThread(threadId, messageOf(why)),
+  });
+  readonly #queued = new QueuedElsewhere();
   readonly #questions = new ProxiedQuestions();
   readonly #requests = new ProxiedRequests();
   readonly #closing = new AbortController();
@@ -116,7 +123,26 @@ export class Proxy {
     // Codex's own answer where there is nothing to cancel.
     if (named === "nothing") return this.#program.send(resultLine(frame.id, {}));
     const target = named?.session ?? this.#targetOf(frame);
-    if (target !== undefined) this.#forward(named?.frame ?? frame, target);
+    if (target === undefined) return;
+    const ready = named?.frame ?? frame;
+    // Without a pause where none is needed: what comes next must not overtake it.
+    const brought = this.#isBrought(ready, target) ? ready : await this.#brought(ready, target);
+    if (brought !== undefined) this.#forward(brought, target);
+  }
+
+  #isBrought({ method, params }: RequestFrame, at: BrokerSession): boolean {
+    return !TURN_STARTERS.has(method) || this.#threads.isAt(threadIn(params) ?? "", at);
+  }
+
+  /** With its thread at that broker, where it can be; a request for a thread that cannot is refused. */
+  async #brought(frame: RequestFrame, to: BrokerSession): Promise<RequestFrame | undefined> {
+    try {
+      const params = await this.#queued.bring(this.#threads, to, frame.params);
+      return params === frame.params ? frame : withParams(frame, params);
+    } catch (error) {
+      this.#program.send(errorLine(frame.id, rpcErrorOf(error)));
+      return undefined;
+    }
   }
 
   #notify(frame: NotificationFrame): void {
@@ -130,13 +156,13 @@ export class Proxy {
   #gate(frame: RequestFrame): Promise<void> | undefined {
     const threadId = threadIn(frame.params);
     if (threadId === undefined) return this.#moving;
-    if (this.#homes.runningAt(threadId) !== undefined) return undefined;
-    return this.#homes.arrival(threadId) ?? this.#moving;
+    if (this.#threads.runningAt(threadId) !== undefined) return undefined;
+    return this.#threads.arrival(threadId) ?? this.#moving;
   }
 
   #targetOf(frame: RequestFrame): BrokerSession | undefined {
     const threadId = threadIn(frame.params);
-    const running = threadId === undefined ? undefined : this.#homes.runningAt(threadId);
+    const running = threadId === undefined ? undefined : this.#threads.runningAt(threadId);
     return running ?? this.#current;
   }
 
@@ -158,28 +184,31 @@ export class Proxy {
   /** Refused before anything came of it, so it can be asked of the successor. */
   async #again(frame: RequestFrame, session: BrokerSession): Promise<void> {
     const threadId = threadIn(frame.params);
-    if (threadId !== undefined && session.runsTurnOf(threadId)) {
+    const runs = threadId !== undefined && session.runsTurnOf(threadId);
+    if (runs && queueWishIn(frame.params) === undefined) {
       const message = `Thread ${threadId} is running a turn, in a broker that takes no other.`;
       return this.#program.refuse(frame.id, new BrokerError("threadBusy", message));
     }
     await this.#moving;
+    if (runs && this.#current !== undefined && this.#current !== session) {
+      const brought = await this.#brought(frame, this.#current);
+      return brought === undefined ? undefined : await this.#route(brought);
+    }
     if (this.#current !== session) return await this.#route(frame);
     const reason = `This broker takes no new work: ${session.draining?.reason ?? "it ends"}.`;
     this.#program.refuse(frame.id, new BrokerError("draining", reason));
   }
 
   #noteAnswer(frame: RequestFrame, answer: AnswerFrame, at: BrokerSession): void {
-    at.work.answered(frame.params, answer.result);
-    const asked = threadIn(frame.params);
-    if (asked !== undefined && at.work.runsTurnOf(asked)) at.noteTurn(asked, answer.result);
-    this.#homes.answered(frame, answer, at);
+    this.#threads.answered(frame.method, frame.params, answer.result, at);
   }
 
   #heard(session: BrokerSession, frame: NotificationFrame | RequestFrame): void {
     if (frame.kind === "request") return this.#program.send(this.#questions.ask(session, frame));
-    session.note(frame);
-    const { method } = frame;
-    if (method === "broker/draining") return this.#heardOfEnd(session);
+    const { method, params } = frame;
+    if (method === "broker/turnLost") this.#heardOfLoss(session, params as TurnLost);
+    this.#threads.heard(method, params, session);
+    if (method === "broker/draining") return this.#heardOfEnd(session, params as Draining);
     if (method === "serverRequest/resolved") {
       const resolved = this.#questions.resolved(session, frame);
       if (resolved !== undefined) this.#program.send(resolved.line);
@@ -187,7 +216,6 @@ export class Proxy {
     }
     // A program that knows the app-server alone gets Codex's own words instead, once they are true.
     if (!method.startsWith("broker/")) this.#tell(session, frame);
-    if (method === "thread/deleted") this.#homes.forget(threadIn(frame.params) ?? "");
     if (session !== this.#current && this.#moving === undefined) this.#takeOverFrom(session);
   }
 
@@ -196,8 +224,14 @@ export class Proxy {
     if (own !== undefined) this.#program.send(own.line);
   }
 
-  #heardOfEnd(session: BrokerSession): void {
-    if (session.draining?.reconnect === true && session === this.#current) this.#move();
+  #heardOfLoss(session: BrokerSession, { threadId, turnId, error }: TurnLost): void {
+    const known = turnId ?? session.work.turns().find(([each]) => each === threadId)?.[1];
+    if (known !== undefined) void this.#endLostTurn(threadId, known, error.message);
+  }
+
+  #heardOfEnd(session: BrokerSession, draining: Draining): void {
+    session.draining = draining;
+    if (draining.reconnect && session === this.#current) this.#move();
   }
 
   /** From where the program is now, if it is anywhere, to the scope's broker. */
@@ -264,7 +298,7 @@ export class Proxy {
   #takeOverFrom(left: BrokerSession): void {
     const next = this.#current;
     if (next === undefined || next === left) return;
-    this.#homes.takeOver(left, next);
+    this.#threads.takeOver(left, next);
     this.#leaveIfDone(left);
   }
 
@@ -292,33 +326,32 @@ export class Proxy {
       }
       this.#move();
     } else if (this.#moving === undefined) this.#takeOverFrom(session);
-    for (const [threadId, turnId] of session.turns) {
-      void this.#endLostTurn(threadId, turnId, session.losses.get(threadId) ?? cause.message);
+    for (const [threadId, turnId] of session.work.turns()) {
+      void this.#endLostTurn(threadId, turnId, cause.message);
     }
   }
 
   /** The program waits for a `turn/completed` that cannot come any more. */
   async #endLostTurn(threadId: string, turnId: string, why: string): Promise<void> {
     await this.#moving;
-    await this.#homes.arrival(threadId);
+    await this.#threads.arrival(threadId);
     this.#program.tell(
       "turn/completed",
       endOfLostTurn(threadId, turnId, why, await this.#past(threadId)),
     );
   }
 
-  async #past(threadId: string): Promise<readonly v2.Turn[]> {
-    try {
-      const deadline = Deadline.after(LOOK_UP_LIMIT_MS);
-      const params = { threadId, limit: 5 } satisfies v2.ThreadTurnsListParams;
-      const page = await this.#current?.connection.request("thread/turns/list", params, {
-        deadline,
-      });
-      return (page as v2.ThreadTurnsListResponse).data;
-    } catch (error) {
-      trace("info", "proxy.noHistory", { threadId, error: String(error) });
-      return [];
-    }
+  async #past(threadId: string): Promise<readonly v2.Turn[] | undefined> {
+    const params = { threadId, limit: 5 } satisfies v2.ThreadTurnsListParams;
+    return await latestTurns({
+      ask: async (deadline) => {
+        await this.#moving;
+        const answer = this.#current?.connection.request("thread/turns/list", params, { deadline });
+        return (await answer) as v2.ThreadTurnsListResponse;
+      },
+      deadline: Deadline.after(HISTORY_LIMIT_MS),
+      signal: this.#closing.signal,
+    });
   }
 
   /** Where a directory is left out, or is a relative one, it is the program's that counts. */

@@ -8,7 +8,7 @@ import {
 import type { Line } from "../../wire/line.ts";
 import { isRecord, notificationLine, rawIdOf, type RawId } from "../../wire/messages.ts";
 import type { BrokerSession } from "./broker-session.ts";
-import { threadIn } from "./frame-facts.ts";
+import { threadIn } from "../thread-book.ts";
 
 interface Asked {
   readonly session: BrokerSession;
