@@ -915,7 +915,7 @@ export const requirements: readonly Requirement[] = [
     id: "F134",
     title: "An update behind a script that starts codex is detected",
     source: "Read in the code",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F135",

@@ -342,6 +342,7 @@ export class Broker implements Host {
     this.#started.resolve();
     this.#health.workBegan();
     this.#lifespan.begin();
+    this.#surroundings.started();
     this.#wear.begin(child, afterMs);
     setTimeout(() => {
       if (!this.#state.is("stopping", "ended")) this.#watchOverLoop();

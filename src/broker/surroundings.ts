@@ -4,6 +4,7 @@ import type { ServingRecord } from "../lifecycle/epoch-file.ts";
 import type { StartOrder } from "../lifecycle/start-protocol.ts";
 import { FileLane } from "../os/file-lane.ts";
 import { UNKNOWN_FINGERPRINT } from "../os/fingerprint.ts";
+import { CodexVersionWatch } from "./codex-version-watch.ts";
 import { DriftWatch } from "./drift-watch.ts";
 import { GroundWatch, type Loss } from "./ground.ts";
 import { writerOf, type ThreadWriter } from "./thread-writer.ts";
@@ -34,6 +35,7 @@ export class Surroundings {
   #ground: GroundWatch | undefined;
   #workspace: WorkspaceWatch | undefined;
   #drift: DriftWatch | undefined;
+  #version: CodexVersionWatch | undefined;
   #closed = false;
 
   constructor(order: StartOrder) {
@@ -54,7 +56,12 @@ export class Surroundings {
 
   /** Returns what has changed since the start, as far as that is known within the time. */
   async drift(withinMs: number): Promise<string | undefined> {
-    return await this.#drift?.reason(withinMs);
+    return this.#version?.reason ?? (await this.#drift?.reason(withinMs));
+  }
+
+  /** The app-server has started, and the version that codex reports now is its version. */
+  started(): void {
+    if (!this.#closed) void this.#version?.begin();
   }
 
   /** The app-server has opened a thread. */
@@ -74,6 +81,7 @@ export class Surroundings {
       },
     });
     this.#drift = drift;
+    this.#version = new CodexVersionWatch(record.codex, onDrift);
     this.#workspace = new WorkspaceWatch(scope.workspace, () =>
       onLost({ reason: "the workspace is gone", reconnect: false }),
     );
@@ -97,6 +105,7 @@ export class Surroundings {
   close(): void {
     this.#closed = true;
     this.#ground?.close();
+    this.#version?.close();
     this.#workspace?.close();
   }
 }

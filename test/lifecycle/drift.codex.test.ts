@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
 import { deferred } from "../../src/base/deferred.ts";
@@ -96,6 +96,31 @@ describe("a broker that was started under other circumstances is replaced", () =
     expect(await turn.result).toMatchObject({ status: "completed" });
     expect(await epochNow(world)).toBe(2);
   });
+
+  test.skipIf(process.platform === "win32")(
+    "when another codex is behind the script that starts it, and a turn that runs is not cut (F134)",
+    async () => {
+      await using dir = await makeTempDir();
+      const codex = join(dir.path, "codex");
+      const version = join(dir.path, "version");
+      writeFileSync(version, "codex-cli 1.2.3\n");
+      const script = `#!/bin/sh\nif [ "$1" = --version ]; then cat '${version}'; echo >'${version}.asked'; exit; fi\nexec '${realCodex().native}' "$@"\n`;
+      writeFileSync(codex, script, { mode: 0o755 });
+      await using world = await makeWorld({ codex });
+      await using client = await world.connect();
+      const turn = client.runTurn({ prompt: "hold: gate ;; say: finished" });
+      await eventually(() => world.model.requests.inFlight === 1, "the turn runs", 60_000);
+      await eventually(() => existsSync(`${version}.asked`), "the version is known", 60_000);
+      // Half of an update reports nothing, which proves nothing.
+      writeFileSync(version, "");
+      expect(await epochNow(world)).toBe(1);
+      writeFileSync(version, "codex-cli 1.3.0\n");
+      await eventually(() => client.epoch === 2, "the client has moved", 60_000);
+      expect(await epochNow(world)).toBe(2);
+      world.model.release("gate");
+      expect(await turn.result).toMatchObject({ status: "completed", message: "finished" });
+    },
+  );
 
   test("a running turn is not cut by it, and codex itself does not cause it", async () => {
     await using world = await makeWorld();
