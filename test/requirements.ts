@@ -927,7 +927,7 @@ export const requirements: readonly Requirement[] = [
     id: "F136",
     title: "Scope directories of workspaces that are gone age out",
     source: "Read in the code",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F137",

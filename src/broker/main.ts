@@ -12,10 +12,13 @@ import {
 import { fileOperationsSettle } from "../os/file-lane.ts";
 import { enterOwnJob } from "../os/own-job.ts";
 import { Broker } from "./broker.ts";
+import { ageOutScopes } from "./scope-ageing.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { startLog } from "./log.ts";
 
 const STDIN = 0;
+/** The first clients come first. */
+const AGE_OUT_AFTER_MS = 60_000;
 const LAST_OPERATIONS_MS = 500;
 
 /** The daemon: reads its order, takes its epoch, reports, and lives until its broker has ended. */
@@ -38,6 +41,11 @@ async function main(): Promise<void> {
   }
   startLog({ pid: process.pid, epoch: order.claim.epoch });
   trace("info", "broker.listening", { epoch: order.claim.epoch, workspace: order.scope.workspace });
+  setTimeout(() => {
+    ageOutScopes(order.scope).catch((error: unknown) =>
+      trace("info", "scope.notAged", { error: String(error) }),
+    );
+  }, AGE_OUT_AFTER_MS).unref();
   const stopHeartbeat = startHeartbeat(epochPath(order.scope.directory, order.claim.epoch));
   await broker.ended;
   stopHeartbeat();
