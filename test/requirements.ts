@@ -823,7 +823,7 @@ export const requirements: readonly Requirement[] = [
     title:
       "A broker that was started below another broker's app-server survives the end of that broker",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F120",
@@ -1243,7 +1243,7 @@ export const requirements: readonly Requirement[] = [
     id: "F188",
     title: "A command that was approved just before the app-server is killed ends with it",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F189",

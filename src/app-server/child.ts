@@ -6,6 +6,7 @@ import { trace } from "../base/trace.ts";
 import type { Line } from "../wire/line.ts";
 import { LineChannel } from "../wire/line-channel.ts";
 import { Descendants } from "./descendants.ts";
+import type { Ownership } from "./ownership.ts";
 import { StderrTail } from "./stderr-tail.ts";
 import { objectOnLine } from "./stdout-line.ts";
 
@@ -25,6 +26,8 @@ export interface SpawnOptions {
   /** Called at most once, when it lives but can no longer be talked to, or never could. */
   readonly onFault?: (fault: BrokerError) => void;
   readonly maxLineBytes: number;
+  /** Without it, all that is below the process counts as its own. */
+  readonly ownership?: Ownership;
 }
 
 /** How the child ended. Ended by a signal means a null code, and a null code is never success. */
@@ -80,7 +83,7 @@ export class AppServerChild {
       // Some failures are thrown (a `.cmd`, a name with a null byte), most are emitted.
       this.#settle({ spawnError: error instanceof Error ? error : new Error(messageOf(error)) });
     }
-    this.descendants = new Descendants(this.#process?.pid);
+    this.descendants = new Descendants(this.#process?.pid, options.ownership);
     if (this.#process !== undefined) this.#channel = this.#listen(this.#process);
   }
 

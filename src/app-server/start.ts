@@ -14,6 +14,7 @@ import {
   requireSupported,
   startFailure,
 } from "./start-failure.ts";
+import type { Ownership } from "./ownership.ts";
 import { stopAppServer } from "./stop-ladder.ts";
 
 /** Several app-servers that start on one CODEX_HOME can lock each other out of its database for a moment. */
@@ -25,6 +26,7 @@ export interface StartOptions {
   readonly cwd: string;
   readonly env: NodeJS.ProcessEnv;
   readonly maxLineBytes: number;
+  readonly ownership?: Ownership;
   readonly deadline: Deadline;
   /** Ends the start before its next process; whoever aborts ends the current process. */
   readonly signal?: AbortSignal;

@@ -22,14 +22,14 @@ export async function sweep(descendants: Descendants, graceMs: number): Promise<
   if (!descendants.supported) return { supported: false, found: 0, left: [] };
   const found = new Set<number>();
   for (const signal of ["SIGTERM", "SIGKILL"] as const) {
-    const running = descendants.note();
+    const running = await descendants.findAll();
     for (const each of running) {
       found.add(each.pid);
       killProven(identityIn(each), signal);
     }
     await untilGone(running, graceMs);
   }
-  const left = found.size === 0 ? [] : descendants.note().map(({ pid }) => pid);
+  const left = found.size === 0 ? [] : (await descendants.findAll()).map(({ pid }) => pid);
   if (found.size > 0) trace("warn", "appServer.swept", { found: [...found], left });
   return { supported: true, found: found.size, left };
 }

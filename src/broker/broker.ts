@@ -8,6 +8,7 @@ import { trace } from "../base/trace.ts";
 import { BROKER_BUILD, BROKER_VERSION } from "../base/version.ts";
 import { jobsDirectory } from "../jobs/job-directory.ts";
 import { listEpochs, type ServingRecord } from "../lifecycle/epoch-file.ts";
+import { LivingRecords } from "../lifecycle/living-brokers.ts";
 import { Retirement } from "../lifecycle/retire.ts";
 import { findOlderTurn, olderBrokers } from "../lifecycle/older-brokers.ts";
 import type { StartOrder } from "../lifecycle/start-protocol.ts";
@@ -66,6 +67,7 @@ export class Broker implements Host {
   readonly #scopeDir: string;
   readonly #record: OwnRecord;
   readonly #surroundings: Surroundings;
+  readonly #livingRecords: LivingRecords;
   readonly #ties: Ties;
   readonly #state = new StateMachine<BrokerState>("starting", MOVES);
   readonly #router: Router;
@@ -95,6 +97,7 @@ export class Broker implements Host {
     this.#scopeDir = order.scope.directory;
     this.#record = new OwnRecord(order);
     this.#surroundings = new Surroundings(order);
+    this.#livingRecords = new LivingRecords(order.scope.directory, this.#record.instance);
     this.#router = new Router({
       workspace: order.scope.workspace,
       answerTimeoutMs: order.limits.answerTimeoutMs,
@@ -291,12 +294,14 @@ export class Broker implements Host {
 
   async #startAppServer(): Promise<void> {
     const { scope } = this.#order;
+    const { instance } = this.#record;
     const askedAt = monotonicMs();
     try {
       const appServer = await this.#appServer.start({
         codex: scope.codex,
         cwd: neutralDirectory(),
-        env: appServerEnvironment(process.env, this.#order),
+        env: appServerEnvironment(process.env, this.#order, instance),
+        ownership: { instance, findLiving: () => this.#livingRecords.find() },
         maxLineBytes: MAX_ANSWER_BYTES,
         deadline: Deadline.after(APP_SERVER_START_MS),
         onSpawned: (pid) => this.#record.publishAppServer(pid),

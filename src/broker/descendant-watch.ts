@@ -13,6 +13,8 @@ const REST_FACTOR = 50;
 export class DescendantWatch {
   readonly #note: () => void;
   readonly #mayHaveMore: () => boolean;
+  /** The next look is the first one after a command began. */
+  #soon = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(note: () => void, mayHaveMore: () => boolean) {
@@ -21,6 +23,9 @@ export class DescendantWatch {
   }
 
   commandStarted(): void {
+    // Commands that follow each other fast must not put off the look.
+    if (this.#soon) return;
+    this.#soon = true;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#look(), FIRST_LOOK_MS);
   }
@@ -30,6 +35,7 @@ export class DescendantWatch {
   }
 
   #look(): void {
+    this.#soon = false;
     const startedAt = monotonicMs();
     this.#note();
     const rest = (monotonicMs() - startedAt) * REST_FACTOR;

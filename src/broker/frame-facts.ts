@@ -30,9 +30,12 @@ export function rootOfNotification(frame: NotificationFrame): string | undefined
   return textIn(frame.params, "turn.rootTurnId");
 }
 
-/** A thread starts MCP servers and asks the user's shell for its settings; a turn runs commands. */
+/**
+ * A thread starts MCP servers and asks the user's shell for its settings; a turn runs commands, and one
+ * that had to be approved begins when the question is resolved.
+ */
 export function startsProcess(frame: NotificationFrame): boolean {
-  if (frame.method === "thread/started") return true;
+  if (frame.method === "thread/started" || frame.method === "serverRequest/resolved") return true;
   return (
     frame.method === "item/started" && textIn(frame.params, "item.type") === "commandExecution"
   );

@@ -75,7 +75,15 @@ export class WearWatch {
   #seen(usage: Usage): void {
     this.#tally.used(usage, this.#ageMs);
     // What a running turn needs says nothing of what is left when it has ended.
-    if (!this.#turnsRun()) this.#judge(overBudget(usage, this.#order.limits));
+    if (this.#turnsRun() || overBudget(usage, this.#order.limits) === undefined) return;
+    void this.#judgeAgain();
+  }
+
+  /** What belongs to a broker that a command has just started may have been counted. */
+  async #judgeAgain(): Promise<void> {
+    await this.#child?.descendants.refresh();
+    if (this.#turnsRun()) return;
+    this.#judge(overBudget(takeUsage(this.#child), this.#order.limits));
   }
 
   #turnEnded(outcome: TurnOutcome): void {

@@ -3,6 +3,7 @@ import path from "node:path";
 import { Deadline, pause } from "../base/deadline.ts";
 import { messageOf } from "../base/errors.ts";
 import { makeContact } from "../lifecycle/contact.ts";
+import { processesOfOtherBrokers } from "../lifecycle/living-brokers.ts";
 import {
   askOnce,
   bury,
@@ -11,7 +12,11 @@ import {
   isHung,
   isProvenGone,
 } from "../lifecycle/departed.ts";
-import { moveLastEpochAside, type ServingRecord } from "../lifecycle/epoch-file.ts";
+import {
+  moveLastEpochAside,
+  type ClaimedRecord,
+  type ServingRecord,
+} from "../lifecycle/epoch-file.ts";
 import { provesUnused } from "../lifecycle/evidence.ts";
 import { ownerOfSocket } from "../lifecycle/socket-owner.ts";
 import { writeOff } from "../lifecycle/write-off.ts";
@@ -86,13 +91,13 @@ async function apply(remedy: Remedy, onWait: (what: string) => void): Promise<Me
         `closed ${remedy.path} to everybody else; run the doctor again for what is in it`,
       );
     case "bury":
-      return buryNow(remedy);
+      return await buryNow(remedy);
     case "writeOff":
       return writeOff(remedy.scopeDir, remedy.record)
         ? done("wrote its obituary")
         : left("it has given a sign of life");
     case "endOrphan":
-      return await endOrphan(remedy.record);
+      return await endOrphan(remedy);
     case "endSilent":
       return await endSilent(remedy.scopeDir, remedy.record, onWait);
     case "endDrain":
@@ -110,23 +115,35 @@ async function apply(remedy: Remedy, onWait: (what: string) => void): Promise<Me
   }
 }
 
-function buryNow({ scopeDir, record }: Of<"bury">): Mended {
+async function buryNow({ scopeDir, record }: Of<"bury">): Promise<Mended> {
   const reason =
     record.state === "serving"
       ? `process ${record.broker.pid} is gone and left no word`
       : "the system was started anew";
-  if (bury(scopeDir, record, reason)) return done("wrote its obituary");
+  if (await buryWithCare(scopeDir, record, reason)) return done("wrote its obituary");
   return isProvenGone(record)
     ? done("its successor has written its obituary meanwhile")
     : left("it is not proven to be gone");
 }
 
-async function endOrphan(record: ServingRecord): Promise<Mended> {
+/** Spares the brokers that commands have started below it. */
+async function buryWithCare(
+  scopeDir: string,
+  record: ClaimedRecord | ServingRecord,
+  reason: string,
+): Promise<boolean> {
+  const others =
+    record.state === "serving" ? await processesOfOtherBrokers(scopeDir, record.instance) : [];
+  return bury(scopeDir, record, reason, others);
+}
+
+async function endOrphan({ scopeDir, record }: Of<"endOrphan">): Promise<Mended> {
   const { appServer } = record;
   if (appServer === null || livenessOf(record.broker) !== "gone") return left("it has a broker");
   if (await isGoneWithin(appServer, ORPHAN_GRACE_MS)) return done("it has ended by itself");
-  const helpers = provenDescendants(appServer).length;
-  const outcome = killTreeProven(appServer);
+  const others = await processesOfOtherBrokers(scopeDir, record.instance);
+  const helpers = provenDescendants(appServer, others).length;
+  const outcome = killTreeProven(appServer, others);
   if (outcome === "unproven") return left("it is not proven to be that app-server any more");
   const family = helpers === 0 ? "" : ` and ${helpers} of its helpers`;
   return (await isGoneWithin(appServer, KILLED_WITHIN_MS))
@@ -147,7 +164,7 @@ async function endSilent(
   const silence = new Silence(broker);
   for (;;) {
     if (livenessOf(broker) === "gone") {
-      bury(scopeDir, record, `process ${broker.pid} is gone and left no word`);
+      await buryWithCare(scopeDir, record, `process ${broker.pid} is gone and left no word`);
       return done("it has ended by itself");
     }
     const answer = await askOnce(record);
@@ -160,13 +177,19 @@ async function endSilent(
     }
     await pause(ASK_AGAIN_MS);
   }
-  if (endByProof(record) === "unproven") {
+  const others = await processesOfOtherBrokers(scopeDir, record.instance);
+  if (endByProof(record, others) === "unproven") {
     return left("it is not proven to be that broker, so it got no signal");
   }
   if (!(await isGoneWithin(broker, KILLED_WITHIN_MS))) {
     return left(`process ${broker.pid} does not end: the kernel holds it`);
   }
-  bury(scopeDir, record, "it neither answered nor ended, and was ended by codex-broker doctor");
+  bury(
+    scopeDir,
+    record,
+    "it neither answered nor ended, and was ended by codex-broker doctor",
+    others,
+  );
   return done(`ended process ${broker.pid} after ${limit} of silence, and its app-server with it`);
 }
 

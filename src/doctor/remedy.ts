@@ -10,7 +10,7 @@ export type Remedy =
       readonly record: ClaimedRecord | ServingRecord;
     }
   | { readonly kind: "writeOff"; readonly scopeDir: string; readonly record: ServingRecord }
-  | { readonly kind: "endOrphan"; readonly record: ServingRecord }
+  | { readonly kind: "endOrphan"; readonly scopeDir: string; readonly record: ServingRecord }
   | { readonly kind: "endSilent"; readonly scopeDir: string; readonly record: ServingRecord }
   | { readonly kind: "endDrain"; readonly record: ServingRecord }
   | { readonly kind: "removeSocket"; readonly stateDir: string; readonly path: string }

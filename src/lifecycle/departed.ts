@@ -74,11 +74,18 @@ export function isHung({ forMs, idleMs }: Silence): boolean {
   return idleMs >= END_AFTER_SILENCE_MS || forMs >= END_AT_WORK_AFTER_MS;
 }
 
-/** Ends a broker that neither answers nor ends, and its app-server: by proof, or not at all. */
-export function endByProof({ broker, appServer }: ServingRecord): KillOutcome {
+/**
+ * Ends a broker that neither answers nor ends, and its app-server: by proof, or not at all.
+ *
+ * @param others the processes of other brokers that live, which a command may have started there.
+ */
+export function endByProof(
+  { broker, appServer }: ServingRecord,
+  others: readonly ProcessIdentity[],
+): KillOutcome {
   // With its tree: Windows ends an app-server with its broker, and then nothing leads to its helpers.
-  const outcome = killTreeProven(broker);
-  if (outcome !== "unproven") endOrphan(appServer);
+  const outcome = killTreeProven(broker, others);
+  if (outcome !== "unproven") endOrphan(appServer, others);
   return outcome;
 }
 
@@ -92,13 +99,14 @@ export function bury(
   scopeDir: string,
   { epoch, token }: ClaimedRecord | ServingRecord,
   reason: string,
+  others: readonly ProcessIdentity[],
 ): boolean {
   const reading = readEpoch(scopeDir, epoch);
   if (reading?.state !== "read" || reading.record.token !== token) return false;
   const { record } = reading;
   if (record.state === "ended" || !isProvenGone(record)) return false;
   if (record.state === "serving") {
-    endOrphan(record.appServer);
+    endOrphan(record.appServer, others);
     removeSocketOf(record);
   }
   trace("info", "departed.buried", { epoch, reason });
@@ -122,8 +130,8 @@ export function ofAnotherBoot({ hostId, bootId }: ProcessIdentity): boolean {
 }
 
 /** An app-server ends when its broker has gone; one that is stopped or stuck does not notice. */
-function endOrphan(appServer: ProcessIdentity | null): void {
-  if (appServer !== null) killTreeProven(appServer);
+function endOrphan(appServer: ProcessIdentity | null, others: readonly ProcessIdentity[]): void {
+  if (appServer !== null) killTreeProven(appServer, others);
 }
 
 /** The name carries epoch and instance, so it can be nobody else's socket. */

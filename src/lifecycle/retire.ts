@@ -1,7 +1,7 @@
 import path from "node:path";
 import { trace } from "../base/trace.ts";
 import { marksOf } from "../os/file-mark.ts";
-import { livenessOf } from "../os/process-identity.ts";
+import { livenessOf, type ProcessIdentity } from "../os/process-identity.ts";
 import { askOnce, bury, endByProof, isHung, isProvenGone } from "./departed.ts";
 import {
   forgetEpoch,
@@ -12,6 +12,7 @@ import {
 } from "./epoch-file.ts";
 import { addToFiguresSum } from "./figures-sum.ts";
 import { clearLeftOvers } from "./left-overs.ts";
+import { processesOfOtherBrokers } from "./living-brokers.ts";
 import { Silence } from "./silence.ts";
 
 /** Obituaries that are kept for whoever wants to know why brokers ended. */
@@ -87,11 +88,14 @@ export class Retirement {
 
   async #attend(record: EpochRecord): Promise<void> {
     if (record.state === "ended") return void this.#over.add(record.epoch);
-    if (isProvenGone(record)) return void bury(this.#scopeDir, record, this.#reasonOf(record));
+    if (isProvenGone(record)) {
+      const others = await this.#others(record);
+      return void bury(this.#scopeDir, record, this.#reasonOf(record), others);
+    }
     if (record.state === "claimed") return;
     // Nobody can be proven from elsewhere.
     if (livenessOf(record.broker) === "unknown") return;
-    if ((await askOnce(record)) === "silent") this.#endIfHung(record);
+    if ((await askOnce(record)) === "silent") await this.#endIfHung(record);
     else this.#silences.delete(record.epoch);
   }
 
@@ -102,14 +106,20 @@ export class Retirement {
       : `process ${record.broker.pid} is gone and left no word`;
   }
 
-  #endIfHung(record: ServingRecord): void {
+  async #others(record: EpochRecord): Promise<readonly ProcessIdentity[]> {
+    return record.state === "serving"
+      ? await processesOfOtherBrokers(this.#scopeDir, record.instance)
+      : [];
+  }
+
+  async #endIfHung(record: ServingRecord): Promise<void> {
     const { epoch, broker } = record;
     const silence = this.#silences.get(epoch) ?? new Silence(broker);
     this.#silences.set(epoch, silence);
     silence.observe();
     if (!isHung(silence)) return;
     trace("warn", "retire.ending", { epoch, pid: broker.pid });
-    const outcome = endByProof(record);
+    const outcome = endByProof(record, await this.#others(record));
     // The next look proves that it is gone, and buries it.
     if (outcome === "unproven") this.#silences.delete(epoch);
     else this.#endedByUs.add(epoch);

@@ -1,4 +1,5 @@
 import type { ProcessEntry } from "./kernel/kernel.ts";
+import { livenessIn, type ProcessIdentity } from "./process-identity.ts";
 import { thisKernel } from "./kernel/this-kernel.ts";
 
 /** Who has this pid now, a zombie included. Undefined when nobody has, or when it may not be known. */
@@ -55,6 +56,24 @@ export function orphansOf(
   const members = all.filter(({ session }) => session === leader.pid);
   const pids = new Set(members.map(({ pid }) => pid));
   return members.filter(({ pid, ppid }) => pid !== leader.pid && !pids.has(ppid));
+}
+
+/**
+ * The pids of the very processes that the identities name, and of all that descends from them. A
+ * session counts only when one of these processes leads it.
+ */
+export function familyOfIdentities(
+  identities: readonly ProcessIdentity[],
+  all: readonly ProcessEntry[],
+): ReadonlySet<number> {
+  const named = new Map(identities.map((each) => [each.pid, each]));
+  const roots = all.filter((each) => {
+    const identity = named.get(each.pid);
+    return identity !== undefined && livenessIn(identity, () => each) === "alive";
+  });
+  const pids = new Set(roots.map(({ pid }) => pid));
+  const outer = new Set(roots.map(({ session }) => session).filter((each) => !pids.has(each)));
+  return new Set(familyOf(roots, outer, all).map(({ pid }) => pid));
 }
 
 function groupBy(

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { ProcessEntry } from "../../src/os/kernel/kernel.ts";
-import { ownIdentity } from "../../src/os/process-identity.ts";
+import { ownIdentity, type ProcessIdentity } from "../../src/os/process-identity.ts";
 import {
   familyOf,
+  familyOfIdentities,
   listProcesses,
   orphansOf,
   readProcess,
@@ -56,6 +57,37 @@ describe("a family", () => {
   test("ends where the table is a circle", () => {
     const all = [entry(1, 2, 1), entry(2, 1, 1)];
     expect(pids(familyOf([entry(1, 2, 1)], new Set([1]), all))).toEqual([2, 1]);
+  });
+});
+
+describe("the family of identities", () => {
+  const identity = (pid: number): ProcessIdentity => ({
+    ...ownIdentity(),
+    pid,
+    startTime: String(pid),
+  });
+  const all = [
+    entry(50, 1, 50),
+    entry(100, 50, 50),
+    entry(110, 100, 110),
+    entry(111, 1, 110),
+    entry(70, 50, 50),
+  ];
+
+  test.skipIf(ownIdentity().startTime === null)(
+    "F119: is what they name and what is below, also in sessions that they lead",
+    () => {
+      expect(familyOfIdentities([identity(110)], all)).toEqual(new Set([110, 111]));
+      expect(familyOfIdentities([identity(100)], all)).toEqual(new Set([100, 110, 111]));
+      expect(familyOfIdentities([], all)).toEqual(new Set());
+    },
+  );
+
+  test("F119: has nobody whose pid now names another process, or that is elsewhere", () => {
+    const recycled = { ...identity(110), startTime: "1" };
+    const elsewhere = { ...identity(110), hostId: "another" };
+    const otherNamespace = { ...identity(110), pidNamespace: "pid:[1]" };
+    expect(familyOfIdentities([recycled, elsewhere, otherNamespace], all)).toEqual(new Set());
   });
 });
 

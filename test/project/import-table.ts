@@ -87,6 +87,7 @@ export const importTable: readonly Row[] = [
           "start-protocol.ts",
           "codex-settings.ts",
           "drift.ts",
+          "living-brokers.ts",
           "older-brokers.ts",
           "retire.ts",
         ],

@@ -112,7 +112,7 @@ async function end(census: readonly ScopeCensus[], timeoutMs: number): Promise<P
 async function clear(stateDir: string, clearance: Clearance): Promise<void> {
   // Read anew: somebody may have started a broker in a workspace that had none.
   const scopes = listScopes(stateDir);
-  for (const { directory } of scopes) clearScope(directory, clearance);
+  for (const { directory } of scopes) await clearScope(directory, clearance);
   await clearSockets(
     stateDir,
     scopes.map(({ key }) => key),

@@ -154,7 +154,7 @@ function* diagnoseDeparted(
       "`codex-broker doctor --fix` ends it, and them.",
       {
         details: { ...details, appServer: pid, descendants },
-        remedy: { kind: "endOrphan", record },
+        remedy: { kind: "endOrphan", scopeDir: scope.directory, record },
       },
     );
   }
