@@ -66,3 +66,11 @@ test.skipIf(!PROVES)("F16: nobody descends from a process that is another one by
     await eventually(() => livenessOf(each) === "gone", `process ${each.pid} ends`);
   }
 });
+
+test.skipIf(!PROVES)("neither a process nor whoever asks counts among its descendants", () => {
+  const parent = identityOf(process.ppid);
+  const found = provenDescendants(parent).map(({ pid }) => pid);
+  expect(found).not.toContain(parent.pid);
+  expect(found).not.toContain(process.pid);
+  expect(provenDescendants(ownIdentity()).map(({ pid }) => pid)).not.toContain(process.pid);
+});

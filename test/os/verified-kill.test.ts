@@ -1,3 +1,4 @@
+import { readdirSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import {
   identityOf,
@@ -41,6 +42,30 @@ describe.skipIf(startTime === null)("a signal", () => {
     }
     expect(killProven(identityOf(1), "SIGTERM")).not.toBe("signalled");
   });
+
+  test.each([0, -1])("S5: does not reach a group by the pid %d", (pid) => {
+    expect(killProven({ ...ownIdentity(), pid }, "SIGTERM")).toBe("unproven");
+  });
+
+  test.runIf(process.platform === "linux")(
+    "F16: leaves no descriptor open, whatever becomes of it",
+    async () => {
+      const open = (): number => readdirSync("/proc/self/fd").length;
+      const stranger = await startStranger();
+      const identity = identityOf(stranger.pid);
+      // The first look loads what calls the kernel.
+      expect(killProven({ ...identity, startTime: "1" }, "SIGTERM")).toBe("gone");
+      const before = open();
+      for (let attempt = 0; attempt < 5; attempt += 1) {
+        expect(killProven({ ...identity, startTime: "1" }, "SIGTERM")).toBe("gone");
+        expect(killProven({ ...identity, hostId: "elsewhere" }, "SIGTERM")).toBe("unproven");
+      }
+      expect(open()).toBe(before);
+      expect(killProven(identity, "SIGKILL")).toBe("signalled");
+      expect(open()).toBeLessThanOrEqual(before);
+      await stranger.end();
+    },
+  );
 
   test("S5 S6: reaches the very process that is proven, and nobody after its end", async () => {
     const [stranger, neighbour] = [await startStranger(), await startStranger()];
