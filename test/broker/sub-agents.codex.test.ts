@@ -100,3 +100,22 @@ test("F37 F38: when the last one who heard it has gone, a sub-agent's turn ends 
   await eventually(async () => (await watcher.status()).turns.length === 0, "both turns end");
   await eventually(async () => (await loaded()).length === 0, "both threads are released");
 });
+
+test("F110: what Codex sends of a sub-agent's thread before the item that names it arrives before that item", async () => {
+  await using world = await makeWorld();
+  await using client = await world.connect();
+  const order: Array<{ readonly method: string; readonly params: Record<string, unknown> }> = [];
+  client.onNotification((method, params) => {
+    if (isRecord(params)) order.push({ method, params });
+  });
+  const turn = client.runTurn({ prompt: withSubAgent("say: child", "say: done") });
+  await turn.result;
+  const named = order.findIndex(
+    ({ method, params: { item } }) =>
+      method === "item/completed" && isRecord(item) && item["type"] === "collabAgentToolCall",
+  );
+  const item = order[named]?.params["item"];
+  const child = isRecord(item) && (item["receiverThreadIds"] as string[])[0];
+  const before = order.slice(0, named).filter(({ params }) => params["threadId"] === child);
+  expect(before.map(({ method }) => method)).toContain("thread/status/changed");
+});
