@@ -73,6 +73,37 @@ describe("what killed processes have left", () => {
     expect(readdirSync(scopeDir).toSorted()).toEqual(before);
   });
 
+  test("goes, of an epoch whose number has more than one digit", () => {
+    const newer = { ...current, epoch: 20 };
+    publishEpoch(scopeDir, endedRecord({ epoch: 12 }));
+    put(scopeDir, `12.json.${HEX}.tmp`);
+    put(runDir, `${KEY}.12.bbbbbb.sock`);
+    clearLeftOvers(scopeDir, newer);
+    expect(readdirSync(scopeDir)).not.toContain(`12.json.${HEX}.tmp`);
+    expect(readdirSync(runDir)).toEqual([]);
+  });
+
+  test("F24: stays, of the current epoch and of a later one, whatever their records say", () => {
+    publishEpoch(scopeDir, endedRecord({ epoch: 9 }));
+    publishEpoch(scopeDir, endedRecord({ epoch: 10 }));
+    const sockets = [`${KEY}.10.bbbbbb.sock`, `${KEY}.9.bbbbbb.sock`];
+    put(runDir, ...sockets);
+    put(scopeDir, `10.json.${HEX}.tmp`, `9.json.${HEX}.tmp`);
+    const before = readdirSync(scopeDir).toSorted();
+    clearLeftOvers(scopeDir, current);
+    expect(readdirSync(runDir).toSorted()).toEqual(sockets.toSorted());
+    expect(readdirSync(scopeDir).toSorted()).toEqual(before);
+  });
+
+  test("F24: stays, where a name only contains one of a broker's", () => {
+    const sockets = [`${KEY}.x.5.5.bbbbbb.sock`, `${KEY}.5.bbbbbb.sock.bak`];
+    put(runDir, ...sockets);
+    put(scopeDir, `x5.json.${HEX}.tmp`);
+    clearLeftOvers(scopeDir, current);
+    expect(readdirSync(runDir).toSorted()).toEqual(sockets.toSorted());
+    expect(readdirSync(scopeDir)).toContain(`x5.json.${HEX}.tmp`);
+  });
+
   test("is nothing where there are no directories", () => {
     const endpoint = "\\\\.\\pipe\\codex-broker-0";
     const onWindows = { ...current, endpoint, current: null };
