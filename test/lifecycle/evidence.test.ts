@@ -71,6 +71,51 @@ describe("a system error of a connection attempt", () => {
 });
 
 describe("what a contact permits", () => {
+  test("is what the table in docs/design.md says, row by row (F118 F123 F126 F133 F174)", () => {
+    const none = { countsAsSilence: false, provesUnused: false };
+    expect(
+      Object.fromEntries(
+        Object.entries(contacts).map(([kind, contact]) => [kind, evidenceOf(contact, false)]),
+      ),
+    ).toEqual({
+      stranger: { proves: "another program", first: "supersede", last: "supersede", ...none },
+      closed: { proves: "a listener runs", first: "ask", last: "supersede", ...none },
+      silent: {
+        proves: "nothing",
+        first: "ask",
+        last: "supersede",
+        ...none,
+        countsAsSilence: true,
+      },
+      refused: {
+        proves: "no listener",
+        first: "supersede",
+        last: "supersede",
+        countsAsSilence: true,
+        provesUnused: true,
+      },
+      misplaced: { proves: "no listener", first: "supersede", last: "supersede", ...none },
+      denied: { proves: "nothing", first: "fail", last: "fail", ...none },
+      unable: { proves: "nothing", first: "ask", last: "fail", ...none },
+    });
+    const staying = ERROR_KINDS.filter(
+      (kind) => evidenceOf(rejected(kind), false).first === "fail",
+    );
+    expect(staying.toSorted()).toEqual([
+      "brokerUnavailable",
+      "clientTooSlow",
+      "frameTooLarge",
+      "invalidRequest",
+      "notInitialized",
+      "parseError",
+      "protocolMismatch",
+      "tooManyRequests",
+      "tooManySessions",
+      "tooManyThreads",
+      "usage",
+    ]);
+  });
+
   test("only silence and refusal may ever lead to a signal (F118 F123)", () => {
     const counting = Object.values(contacts).filter(
       (contact) => evidenceOf(contact, false).countsAsSilence,
