@@ -815,8 +815,7 @@ export const requirements: readonly Requirement[] = [
     id: "F118",
     title: "A broker that answers with a typed rejection is neither superseded nor signalled",
     source: "Seen with the real codex 0.169.0",
-    state: "partly",
-    note: "The client's half and the successor's. That a connection without a handshake counts as no session is the broker's.",
+    state: "closed",
   },
   {
     id: "F119",
