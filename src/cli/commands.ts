@@ -92,6 +92,11 @@ export const logsOptions = {
   follow: { short: "f", help: "go on printing what is added" },
   epoch: { value: "N", help: "the log of this epoch (default: the newest)" },
   lines: { short: "n", value: "N", help: "the last so many lines (default: all)" },
+  level: {
+    value: "LEVEL",
+    choices: ["debug", "info", "warn", "error"],
+    help: "the least level to show (default: info; with --json: all)",
+  },
   json: { help: "print the lines as they are, and the obituary as one more" },
 } as const;
 export const proxyOptions = { ...scopeOptions, ...sharingOptions, ...startOptions } as const;

@@ -12,7 +12,7 @@ const table: readonly Command[] = commands;
 
 async function main(argv: readonly string[]): Promise<ExitCode> {
   const [name, ...rest] = argv;
-  if (argv.length === 1 && (name === "--version" || name === "-V")) {
+  if (argv.length === 1 && asksForVersion(name)) {
     out.line(BROKER_VERSION);
     return EXIT.ok;
   }
@@ -28,6 +28,11 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
   const command = table.find((each) => each.name === reading.command);
   if (command === undefined) throw new Error(`${reading.command} was read, but is no command`);
   return await execute(command, new Given(command.name, reading.args));
+}
+
+/** The last two are habits from other programs. */
+function asksForVersion(word: string | undefined): boolean {
+  return ["--version", "-V", "-v", "version"].includes(word ?? "");
 }
 
 const argv = process.argv.slice(2);

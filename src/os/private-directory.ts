@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import { BrokerError, errnoOf, messageOf } from "../base/errors.ts";
+import { shellWord } from "../base/shell-word.ts";
 
 const OTHERS = 0o077;
 
@@ -79,7 +80,7 @@ export function dangerOf(path: string): Danger | undefined {
     const mode = stats.mode & 0o777;
     return {
       why: `is open to other users (mode ${mode.toString(8)})`,
-      hint: `Run \`chmod 700 ${path}\`.`,
+      hint: `Run \`chmod 700 ${shellWord(path)}\`.`,
       mode,
     };
   }

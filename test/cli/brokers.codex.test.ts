@@ -225,7 +225,7 @@ describe("logs", () => {
     await using world = await makeWorld();
     await cli(world, ["ensure"]);
     await cli(world, ["stop"]);
-    const { code, stdout } = await cli(world, ["logs"]);
+    const { code, stdout } = await cli(world, ["logs", "--json"]);
     expect(code).toBe(0);
     const lines = jsonLines(stdout);
     expect(lines[0]).toMatchObject({ event: "broker.listening" });
@@ -233,8 +233,30 @@ describe("logs", () => {
       obituary: { epoch: 1, reason: "stopped", exit: { code: 0, signal: null } },
     });
     expect(stdout).not.toContain("token");
-    const one = jsonLines((await cli(world, ["logs", "--lines", "1", "--epoch", "1"])).stdout);
+    const one = jsonLines(
+      (await cli(world, ["logs", "--json", "--lines", "1", "--epoch", "1"])).stdout,
+    );
     expect(one).toHaveLength(2);
+  });
+
+  test("logs is text in a pipe, without the entries of one's own questions; --level and --json show them (F162)", async () => {
+    await using world = await makeWorld();
+    await cli(world, ["ensure"]);
+    await cli(world, ["status"]);
+    await cli(world, ["stop"]);
+    const { stdout } = await cli(world, ["logs"]);
+    expect(stdout).toMatch(/^── epoch 1 ──\n\d\d:\d\d:\d\d\.\d{3} info {2}/);
+    expect(stdout).not.toMatch(/^\{/m);
+    expect(stdout).not.toContain("session.ended");
+    const debug = (await cli(world, ["logs", "--level", "debug"])).stdout;
+    expect(debug).toMatch(/^[\d:.]+ debug session\.ended/m);
+    expect((await cli(world, ["logs", "--level", "error"])).stdout).not.toContain(" info ");
+    const all = jsonLines((await cli(world, ["logs", "--json"])).stdout);
+    expect(all.map(({ event }) => event)).toContain("session.ended");
+    const some = jsonLines((await cli(world, ["logs", "--json", "--level", "info"])).stdout);
+    expect(some.map(({ event }) => event)).not.toContain("session.ended");
+    const one = (await cli(world, ["logs", "--lines", "1"])).stdout.trimEnd().split("\n");
+    expect(one[1]).toMatch(/ info /);
   });
 
   test("F86: a broker whose app-server was killed says so", async () => {
@@ -242,7 +264,7 @@ describe("logs", () => {
     const ensured = lastJson((await cli(world, ["ensure", "--json"])).stdout);
     process.kill((ensured["appServer"] as { pid: number }).pid, "SIGKILL");
     await eventually(() => livingBrokers(world.stateDir).length === 0, "the broker ends");
-    expect(lastJson((await cli(world, ["logs"])).stdout)).toMatchObject({
+    expect(lastJson((await cli(world, ["logs", "--json"])).stdout)).toMatchObject({
       obituary: {
         reason: expect.stringContaining("was ended by SIGKILL") as string,
         exit: { code: null, signal: "SIGKILL" },
@@ -253,7 +275,7 @@ describe("logs", () => {
   test("-f prints what is added, and goes on to the next epoch", async () => {
     await using world = await makeWorld();
     await cli(world, ["ensure"]);
-    const logs = startCli(world, ["logs", "-f"]);
+    const logs = startCli(world, ["logs", "-f", "--json"]);
     await logs.shows(/appServer\.started/, "stdout");
     await cli(world, ["stop"]);
     await logs.shows(/obituary.*stopped/, "stdout");

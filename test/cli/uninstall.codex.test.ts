@@ -28,6 +28,23 @@ describe("uninstall", () => {
     expect(livingBrokers(world.stateDir)).toHaveLength(1);
   });
 
+  test("--json has one shape before --yes and with it (F180)", async () => {
+    await using world = await makeWorld();
+    await cli(world, ["ensure"]);
+    const { pid } = livingBrokers(world.stateDir)[0]!.broker;
+    const planned = lastJson((await cli(world, ["uninstall", "--json"])).stdout);
+    expect(planned).toMatchObject({
+      state: "planned",
+      brokers: [{ state: "serving", workspace: world.workspace, epoch: 1, pid, turns: 0 }],
+    });
+    const done = lastJson((await cli(world, ["uninstall", "--yes", "--json"])).stdout);
+    const keysOf = (result: Record<string, unknown>): string[][] => {
+      const [broker] = result["brokers"] as object[];
+      return [Object.keys(result), Object.keys(broker!)];
+    };
+    expect(keysOf(done)).toEqual(keysOf(planned));
+  });
+
   test("ends every broker, the turns too that take too long, and leaves nothing", async () => {
     await using world = await makeWorld();
     await cli(world, ["ensure", "--label", "other"]);

@@ -207,6 +207,44 @@ describe("findings", () => {
   });
 });
 
+test("every path in a line that is to be typed is one word for the shell (F184)", () => {
+  const path = "/home/a b/$(id)";
+  const word = "'/home/a b/$(id)";
+  const danger = { why: "belongs to user 7" };
+  const kept = pluginBroker({ record: "/b.json", ofWorkspace: false });
+  const broker = { ...kept.broker, cwd: path };
+  const found = diagnose({
+    ...seen({
+      ground: { directories: [{ path, danger }] },
+      surroundings: { login: { file: "unreadable", path: `${path}/auth.json`, elsewhere: false } },
+      plugin: { brokers: [{ ...kept, broker }], records: [] },
+    }),
+    scopes: [
+      {
+        key: "k",
+        directory: path,
+        epochs: [
+          serving(),
+          serving({ broker: "unknown", contact: refused }),
+          {
+            reading: {
+              state: "unreadable",
+              epoch: 3,
+              why: "it is not JSON",
+              damaged: true,
+              code: undefined,
+            },
+          },
+        ],
+      },
+    ],
+  });
+  const commands = found.flatMap(({ next }) => next.match(/`[^`]*`/g) ?? []);
+  const withPath = commands.filter((command) => command.includes("/home/a b"));
+  expect(withPath).toHaveLength(5);
+  for (const command of withPath) expect(command).toContain(` ${word}`);
+});
+
 describe("what is not wrong", () => {
   test("F83: a socket that a sandbox forbids says nothing about the broker behind it", () => {
     const denied = { kind: "denied", code: "EPERM" } as const;

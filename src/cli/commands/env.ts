@@ -1,10 +1,10 @@
 import { EXIT, type ExitCode } from "../../base/errors.ts";
+import { shellQuoted } from "../../base/shell-word.ts";
 import { connectBroker } from "../../client/connect.ts";
 import { endpointUrl } from "../../os/endpoint-url.ts";
 import { clientInfo, wantedScope, wantedStart } from "../workspace/wanted.ts";
 import type { envOptions } from "../quick-commands.ts";
 import type { Given } from "../line/given.ts";
-import { shellQuoted } from "../host/host-session.ts";
 import { out } from "../output/output.ts";
 
 export async function execute(given: Given<typeof envOptions>): Promise<ExitCode> {

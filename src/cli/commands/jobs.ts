@@ -25,6 +25,7 @@ import type { Given } from "../line/given.ts";
 import { err, out } from "../output/output.ts";
 import { printableLine } from "../output/printable.ts";
 import { requireLogin } from "../run/login.ts";
+import { jobVerbMeant } from "../line/habits.ts";
 import { clientInfo, wantedScope } from "../workspace/wanted.ts";
 
 type Arguments = Given<typeof jobsOptions>;
@@ -34,7 +35,9 @@ export async function execute(given: Arguments): Promise<ExitCode> {
   const [verb = "list", ...operands] = given.operands;
   const act = Object.hasOwn(verbs, verb) ? verbs[verb] : undefined;
   if (act === undefined) {
-    throw new BrokerError("usage", `There is no \`jobs ${verb}\`.`, {
+    const meant = jobVerbMeant(verb);
+    const suggestion = meant === undefined ? "" : ` Did you mean \`jobs ${meant}\`?`;
+    throw new BrokerError("usage", `There is no \`jobs ${verb}\`.${suggestion}`, {
       hint: `There are ${Object.keys(verbs).join(", ")}; see \`codex-broker jobs --help\`.`,
     });
   }

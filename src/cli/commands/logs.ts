@@ -4,6 +4,7 @@ import { listEpochs } from "../../lifecycle/epoch-file.ts";
 import { resolveScope, type Scope } from "../../lifecycle/scope.ts";
 import type { logsOptions } from "../commands.ts";
 import type { Given } from "../line/given.ts";
+import { LEVEL_NAMES, type Level } from "../log/log-line.ts";
 import { LogPrinter } from "../log/log-printer.ts";
 import { err, out } from "../output/output.ts";
 import { wantedScope } from "../workspace/wanted.ts";
@@ -16,7 +17,7 @@ export async function execute(given: Given<typeof logsOptions>): Promise<ExitCod
   const epochs = listEpochs(scope.directory);
   if (wanted !== undefined && !epochs.includes(wanted)) throw noSuchEpoch(wanted, epochs);
   const lines = given.count("lines") ?? Infinity;
-  const log = new ScopeLog(scope, given.has("json") || !out.isTerminal);
+  const log = new ScopeLog(scope, given.has("json"), leastLevel(given));
 
   const epoch = wanted ?? epochs[0];
   if (epoch !== undefined) log.turnTo(epoch, lines);
@@ -39,12 +40,14 @@ export async function execute(given: Given<typeof logsOptions>): Promise<ExitCod
 class ScopeLog {
   readonly #scope: Scope;
   readonly #raw: boolean;
+  readonly #level: Level | undefined;
   #epoch: number | undefined;
   #printer: LogPrinter | undefined;
 
-  constructor(scope: Scope, raw: boolean) {
+  constructor(scope: Scope, raw: boolean, level: Level | undefined) {
     this.#scope = scope;
     this.#raw = raw;
+    this.#level = level;
   }
 
   get ended(): boolean {
@@ -55,14 +58,19 @@ class ScopeLog {
     if (this.#epoch === epoch) return;
     this.#epoch = epoch;
     if (!this.#raw) out.line(out.paint("dim", `── epoch ${epoch} ──`));
-    const scopeDir = this.#scope.directory;
-    this.#printer = new LogPrinter({ scopeDir, epoch, raw: this.#raw, lines }, out);
+    const options = { scopeDir: this.#scope.directory, epoch, raw: this.#raw, lines };
+    this.#printer = new LogPrinter({ ...options, level: this.#level }, out);
     this.#printer.print();
   }
 
   print(): void {
     this.#printer?.print();
   }
+}
+
+/** Programs get every line unless they ask for fewer. */
+function leastLevel(given: Given<typeof logsOptions>): Level | undefined {
+  return given.choice("level", LEVEL_NAMES) ?? (given.has("json") ? undefined : "info");
 }
 
 function noSuchEpoch(epoch: number, epochs: readonly number[]): BrokerError {

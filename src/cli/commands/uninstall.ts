@@ -2,8 +2,10 @@ import { existsSync } from "node:fs";
 import { BrokerError, EXIT, type ExitCode } from "../../base/errors.ts";
 import { Deadline } from "../../base/deadline.ts";
 import { listScopes, takeCensus, type ScopeCensus } from "../../lifecycle/census.ts";
+import type { ServingRecord } from "../../lifecycle/epoch-file.ts";
 import { formatDirectory, stateDirectory } from "../../lifecycle/state-directory.ts";
 import { dangerOf } from "../../os/private-directory.ts";
+import type { BrokerState } from "../../wire/broker-protocol.ts";
 import type { uninstallOptions } from "../commands.ts";
 import type { Given } from "../line/given.ts";
 import { counted } from "../output/amounts.ts";
@@ -14,6 +16,7 @@ import { SETTINGS_FILE, settingsDirectory } from "../host/workspace-settings.ts"
 import { Clearance } from "../uninstall/clearance.ts";
 import { clearScope } from "../uninstall/clear-scope.ts";
 import { clearSockets } from "../uninstall/clear-sockets.ts";
+import { askRecorded } from "../workspace/ask.ts";
 import { sayFarewell, type Parted } from "../workspace/farewell.ts";
 
 const DEFAULT_TIMEOUT_MS = 60_000;
@@ -25,7 +28,7 @@ export async function execute(given: Given<typeof uninstallOptions>): Promise<Ex
   const isThere = existsSync(stateDir);
   if (isThere) requireOurs(stateDir);
   const census = isThere ? takeCensus(stateDir) : [];
-  if (!given.has("yes")) return tellPlan(stateDir, isThere, census, given);
+  if (!given.has("yes")) return await tellPlan(stateDir, isThere, census, given);
 
   const parted = await end(census, given.seconds("timeout") ?? DEFAULT_TIMEOUT_MS);
   const clearance = new Clearance();
@@ -52,29 +55,28 @@ function requireOurs(stateDir: string): void {
   );
 }
 
-function tellPlan(
+async function tellPlan(
   stateDir: string,
   isThere: boolean,
   census: readonly ScopeCensus[],
   given: Given<typeof uninstallOptions>,
-): ExitCode {
-  const brokers = census.flatMap((scope) => scope.brokers.map(({ record }) => record));
+): Promise<ExitCode> {
+  const records = census.flatMap((scope) => scope.brokers.map(({ record }) => record));
+  const brokers = await Promise.all(records.map(planned));
   if (given.has("json")) {
-    const living = brokers.map(({ workspace, epoch, broker }) => ({
-      workspace,
-      epoch,
-      pid: broker.pid,
-    }));
     out.json({
       state: isThere ? "planned" : "absent",
       stateDir,
-      brokers: living,
+      brokers: brokers.map(brokerJson),
       removed: [],
       kept: [],
     });
   } else if (isThere) {
-    for (const { workspace, epoch, broker } of brokers) {
-      out.line(`would end  ${printableLine(workspace)}  epoch ${epoch} · process ${broker.pid}`);
+    for (const { record, state, turns } of brokers) {
+      const { workspace, epoch, broker } = record;
+      const work = turns === null ? state : `runs ${counted(turns, "turn")}`;
+      const facts = `epoch ${epoch} · process ${broker.pid} · ${work}`;
+      out.line(`would end  ${printableLine(workspace)}  ${facts}`);
     }
     out.line(
       `would remove  ${stateDir}  what brokers of ${counted(census.length, "scope")} have left`,
@@ -84,6 +86,19 @@ function tellPlan(
     out.line(`nothing is left: there is no ${stateDir}`);
   }
   return EXIT.ok;
+}
+
+/** A broker that would be ended. */
+interface Planned {
+  readonly record: ServingRecord;
+  readonly state: BrokerState | "silent";
+  /** Null where it does not answer. */
+  readonly turns: number | null;
+}
+
+async function planned(record: ServingRecord): Promise<Planned> {
+  const status = await askRecorded(record, "uninstall");
+  return { record, state: status?.state ?? "silent", turns: status?.turns.length ?? null };
 }
 
 /** Turns get their time first; what then still runs is interrupted. Nobody is signalled. */
@@ -122,7 +137,7 @@ async function clear(stateDir: string, clearance: Clearance): Promise<void> {
   for (const directory of [formatDirectory(stateDir), stateDir]) clearance.directory(directory);
 }
 
-function brokerJson({ record, state, turns }: Parted): object {
+function brokerJson({ record, state, turns }: Parted | Planned): object {
   const { workspace, epoch, broker } = record;
   return { state, workspace, epoch, pid: broker.pid, turns };
 }

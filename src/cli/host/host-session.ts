@@ -1,3 +1,5 @@
+import { shellQuoted } from "../../base/shell-word.ts";
+
 /**
  * What the session of a host (Claude Code) has told its shells about itself. The names begin so that
  * they do not count as something that changes what Codex does.
@@ -24,9 +26,4 @@ export interface SessionFacts {
 export function exportLines({ session, transcript }: SessionFacts): string {
   const line = (name: string, value: string): string => `export ${name}=${shellQuoted(value)}\n`;
   return line(SESSION, session) + (transcript === undefined ? "" : line(TRANSCRIPT, transcript));
-}
-
-/** For a POSIX shell: nothing in it means anything. */
-export function shellQuoted(value: string): string {
-  return `'${value.replaceAll("'", `'\\''`)}'`;
 }

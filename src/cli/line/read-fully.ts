@@ -1,8 +1,10 @@
 import { Command, CommanderError, Option } from "commander";
 import { BrokerError } from "../../base/errors.ts";
+import { shellWord } from "../../base/shell-word.ts";
 import { BROKER_VERSION } from "../../base/version.ts";
 import { out } from "../output/output.ts";
 import { EXIT_MEANINGS } from "./exit-meanings.ts";
+import { commandMeant, optionMeant } from "./habits.ts";
 import type { Arguments, CommandSpec, Example, OptionSpec, OptionValue } from "./option-spec.ts";
 
 export interface Reading {
@@ -39,14 +41,83 @@ export function readFully(
     program.outputHelp({ error: true });
     throw new BrokerError("usage", "A command is missing.", { hint });
   }
+  requireOrder(commands, argv);
+  requireHelpTopic(commands, argv, program);
   try {
     program.parse(withAttachedValues(commands, argv), { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return undefined;
-    throw new BrokerError("usage", asSentence(error.message), { hint });
+    const message = error.message.split("\n", 1)[0] ?? "";
+    const meant = meantInstead(commands, argv, error.code, message);
+    throw new BrokerError("usage", asSentence(meant ?? error.message), { hint });
   }
   return reading;
+}
+
+/** Options stand behind the command, because each command has its own. */
+function requireOrder(commands: readonly CommandSpec[], argv: readonly string[]): void {
+  const [first = ""] = argv;
+  if (!first.startsWith("-") || isProgramOption(first)) return;
+  const command = argv.find((word) => commands.some(({ name }) => name === word));
+  throw new BrokerError("usage", `The option ${quoted(first)} stands before the command.`, {
+    hint: `Options follow the command: \`codex-broker ${command ?? "<command>"} ${shellWord(first)}\`; see \`codex-broker --help\`.`,
+  });
+}
+
+function isProgramOption(word: string): boolean {
+  return ["-h", "--help", "-V", "--version"].includes(word);
+}
+
+function requireHelpTopic(
+  commands: readonly CommandSpec[],
+  [word, topic]: readonly string[],
+  program: Command,
+): void {
+  if (word !== "help" || topic === undefined || topic.startsWith("-") || topic === "help") return;
+  if (commands.some(({ name }) => name === topic)) return;
+  let message = `There is no command ${quoted(topic)}.`;
+  const meant = commandMeant(topic);
+  if (meant !== undefined) message += ` Did you mean ${meant}?`;
+  else message += similarTo(program, topic);
+  throw new BrokerError("usage", message, { hint: "See `codex-broker --help`." });
+}
+
+/** Returns commander's own suggestion for a word that is no command, or nothing. */
+function similarTo(program: Command, word: string): string {
+  try {
+    program.parse([word], { from: "user" });
+  } catch (error) {
+    const suggestion = error instanceof CommanderError ? error.message.split("\n")[1] : undefined;
+    if (suggestion !== undefined) return ` ${suggestion.replace(/^\(|\)$/g, "")}`;
+  }
+  return "";
+}
+
+/** Returns the first line of commander's message with what is meant by habit, where that is known. */
+function meantInstead(
+  commands: readonly CommandSpec[],
+  [word = "", ...rest]: readonly string[],
+  code: string,
+  message: string,
+): string | undefined {
+  if (code === "commander.unknownCommand") {
+    const meant = /\s/.test(word) ? 'run "…"' : commandMeant(word);
+    return meant === undefined ? undefined : `${message}\n(Did you mean ${meant}?)`;
+  }
+  if (code !== "commander.unknownOption") return undefined;
+  const spec = commands.find(({ name }) => name === word);
+  const unknown = /'--?([^'=]*)/.exec(message)?.[1] ?? "";
+  const has = (name: string): boolean => Object.hasOwn(spec?.options ?? {}, name);
+  const meant = optionMeant(unknown, has);
+  if (meant !== undefined) return `${message}\n(Did you mean --${meant}?)`;
+  if (unknown !== "watch") return undefined;
+  const again = ["codex-broker", word, ...rest.filter((each) => each !== "--watch")];
+  return `${message}\n(\`watch ${again.map(shellWord).join(" ")}\` shows it again and again.)`;
+}
+
+function quoted(word: string): string {
+  return JSON.stringify(word.length > 80 ? `${word.slice(0, 80)}…` : word);
 }
 
 function commandOf(spec: CommandSpec, onRead: (args: Arguments) => void): Command {

@@ -12,6 +12,18 @@ const LEVELS: Readonly<Record<number, readonly [name: string, paint: Paint]>> = 
   60: ["fatal", "red"],
 };
 
+export const LEVEL_NAMES = ["debug", "info", "warn", "error"] as const;
+
+export type Level = (typeof LEVEL_NAMES)[number];
+
+const NUMBERS: Readonly<Record<Level, number>> = { debug: 20, info: 30, warn: 40, error: 50 };
+
+/** Returns whether the line is of that level or above. What is no entry of ours has no level, and counts. */
+export function isAtLeast(line: string, least: Level): boolean {
+  const level = parse(line)?.["level"];
+  return typeof level !== "number" || level >= NUMBERS[least];
+}
+
 /** Shown in places of their own, or the same in every line. */
 const NOT_REPEATED = new Set(["level", "time", "epoch", "event", "msg", "stack"]);
 

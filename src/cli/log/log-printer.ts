@@ -1,6 +1,6 @@
 import { epochLogPath, readEpoch } from "../../lifecycle/epoch-file.ts";
 import type { Output } from "../output/output.ts";
-import { renderLogLine } from "./log-line.ts";
+import { isAtLeast, renderLogLine, type Level } from "./log-line.ts";
 import { LogTail } from "./log-tail.ts";
 import { obituaryJson, obituaryLines } from "./obituary.ts";
 
@@ -11,6 +11,8 @@ export interface LogPrinterOptions {
   readonly raw: boolean;
   /** How many of the lines that are there at the beginning. */
   readonly lines: number;
+  /** The least level to print. Without one, every line. */
+  readonly level?: Level | undefined;
 }
 
 /** Prints the log of one epoch, and its obituary once there is one. */
@@ -44,8 +46,10 @@ export class LogPrinter {
     if (reading?.state === "read" && reading.record.state !== "claimed") {
       this.#writer = reading.record.broker?.pid;
     }
-    const lines = this.#tail.read();
-    if (record !== undefined) lines.push(...this.#tail.end());
+    const added = this.#tail.read();
+    if (record !== undefined) added.push(...this.#tail.end());
+    const { level } = this.#options;
+    const lines = level === undefined ? added : added.filter((line) => isAtLeast(line, level));
     if (this.#begun) this.#printLines(lines);
     else this.#printLines(wanted < lines.length ? lines.slice(-wanted) : lines);
     this.#begun = true;

@@ -1,3 +1,4 @@
+import { shellWord } from "../../base/shell-word.ts";
 import type { Contact } from "../../lifecycle/evidence.ts";
 import { crashLoopIn } from "../../lifecycle/crash-loop.ts";
 import {
@@ -58,7 +59,7 @@ function unreadable(
   const file = epochPath(scope.directory, epoch);
   const next = newest
     ? nextForNewest(file, damaged, epoch)
-    : `It is in nobody's way; remove it by hand when you have looked at it: \`unlink ${file}\`.`;
+    : `It is in nobody's way; remove it by hand when you have looked at it: \`unlink ${shellWord(file)}\`.`;
   return finding(
     "epochUnreadable",
     `The file of epoch ${epoch}, ${file}, cannot be read: ${why}.`,
@@ -222,7 +223,7 @@ function* diagnoseContact(
     return yield finding(
       "unprovableBroker",
       `${who} belongs to another host, boot or container, so nothing can be proven about it from here, and no signal is sent.`,
-      `Run \`codex-broker doctor\` there. If that place is gone for good: \`unlink ${epochPath(scope.directory, record.epoch)}\`. Until then, a client that meets this record on another host gets an error.`,
+      `Run \`codex-broker doctor\` there. If that place is gone for good: \`unlink ${shellWord(epochPath(scope.directory, record.epoch))}\`. Until then, a client that meets this record on another host gets an error.`,
       { details: { ...details, hostId: record.broker.hostId } },
     );
   }

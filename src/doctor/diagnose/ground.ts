@@ -1,4 +1,5 @@
 import path from "node:path";
+import { shellWord } from "../../base/shell-word.ts";
 import { finding, type Finding } from "../finding.ts";
 import type { DirectorySeen, Observations } from "../observations.ts";
 
@@ -60,7 +61,7 @@ function* diagnoseDirectory({ path: where, danger, unusable }: DirectorySeen): G
     ? finding(
         "stateDirUnsafe",
         message,
-        `Look at it with \`ls -ld ${where}\`, move it away, and run \`codex-broker doctor\` again.`,
+        `Look at it with \`ls -ld ${shellWord(where)}\`, move it away, and run \`codex-broker doctor\` again.`,
         { details: { path: where } },
       )
     : finding("stateDirUnsafe", message, "`codex-broker doctor --fix` closes it (mode 700).", {

@@ -1,3 +1,4 @@
+import { shellWord } from "../../base/shell-word.ts";
 import { provesUnused } from "../../lifecycle/evidence.ts";
 import { finding, type Finding } from "../finding.ts";
 import type { PluginBrokerSeen, PluginRecordSeen, PluginSeen } from "../plugin/plugin-broker.ts";
@@ -63,7 +64,7 @@ function diagnoseBroker(seen: PluginBrokerSeen): Finding {
     : finding(
         "pluginBrokerKept",
         keeping,
-        `To end it: \`codex-broker doctor --fix --cwd ${String(broker.cwd)}\`.`,
+        `To end it: \`codex-broker doctor --fix --cwd ${shellWord(String(broker.cwd))}\`.`,
         { details },
       );
 }

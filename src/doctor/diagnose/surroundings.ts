@@ -1,5 +1,6 @@
 import { MINIMUM_CODEX, requireSupported } from "../../app-server/codex-version.ts";
 import { BrokerError, type BrokerErrorJson } from "../../base/errors.ts";
+import { shellWord } from "../../base/shell-word.ts";
 import { isNewer } from "../../lifecycle/assess.ts";
 import { provesUnused } from "../../lifecycle/evidence.ts";
 import type { ServingRecord } from "../../lifecycle/epoch-file.ts";
@@ -139,7 +140,7 @@ function* diagnoseLogin(
     yield finding(
       "loginUnreadable",
       `${login.path} is there, but this user cannot read it.`,
-      `Look at it with \`ls -l ${login.path}\`, and log in anew with \`codex login\`.`,
+      `Look at it with \`ls -l ${shellWord(login.path)}\`, and log in anew with \`codex login\`.`,
       { details: { path: login.path } },
     );
     return;
