@@ -1,6 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
+import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { shellQuoted, shellWord } from "../../src/base/shell-word.ts";
+
+guardAgainstLeaks();
 
 const VALUES = [
   "/plain/path-1.sock",

@@ -33,7 +33,7 @@ const JOB_VERBS: Readonly<Record<string, string>> = {
   ...forEach("attach", "watch", "follow", "join"),
   ...forEach("result", "output", "get", "message"),
   ...forEach("logs", "log", "tail", "journal"),
-  ...forEach("clean", "rm", "remove", "delete", "prune", "purge"),
+  ...forEach("clean", "remove", "delete", "prune", "purge"),
   ...forEach("resume", "continue"),
 };
 
