@@ -994,7 +994,7 @@ export const requirements: readonly Requirement[] = [
     id: "F147",
     title: "The plugin's commands reject unknown options",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F148",
@@ -1152,7 +1152,7 @@ export const requirements: readonly Requirement[] = [
     id: "F173",
     title: "transfer takes only conversations of this directory",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F174",
@@ -1170,7 +1170,7 @@ export const requirements: readonly Requirement[] = [
     id: "F176",
     title: "The strictest settings of all enclosing workspaces apply",
     source: "Seen in the built product",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F177",
@@ -1206,13 +1206,13 @@ export const requirements: readonly Requirement[] = [
     id: "F182",
     title: "Bash completion does not expand patterns in file names",
     source: "Seen in the built product",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F183",
     title: "An invalid option of a hook does not end with a host's code for a refusal",
     source: "Seen in the built product",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F184",

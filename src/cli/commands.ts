@@ -55,6 +55,7 @@ export const reviewOptions = {
   ...scopeOptions,
   ...sharingOptions,
   model: { value: "MODEL", help: "the model to ask" },
+  effort: { value: "LEVEL", help: "how hard an adversarial review thinks: low, medium, high, …" },
   sandbox: {
     value: "MODE",
     choices: ["read-only", "workspace-write", "danger-full-access"],

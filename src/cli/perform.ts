@@ -1,4 +1,4 @@
-import { BrokerError, messageOf, type ExitCode } from "../base/errors.ts";
+import { BrokerError, EXIT, messageOf, type ExitCode } from "../base/errors.ts";
 import type { Command } from "./command.ts";
 import type { Given } from "./line/given.ts";
 import { endWithFailure, failureJson, failureOf } from "./output/failure.ts";
@@ -19,16 +19,21 @@ export async function perform(
   argv: readonly string[],
 ): Promise<never> {
   // A defect anywhere must still end as one line.
-  process.on("uncaughtException", (thrown) => process.exit(fail(thrown, argv)));
+  process.on("uncaughtException", (thrown) => process.exit(codeFor(fail(thrown, argv), argv)));
   // So must one that waits for what nothing is left to bring.
   process.on("beforeExit", () =>
-    process.exit(fail(new Error("what it waits for cannot come"), argv)),
+    process.exit(codeFor(fail(new Error("what it waits for cannot come"), argv), argv)),
   );
   const code = await work().catch((thrown: unknown) => fail(thrown, argv));
   const [lost] = await Promise.all([out.flushed(), err.flushed()]);
-  if (lost !== undefined) process.exit(await failOutput(lost));
+  if (lost !== undefined) process.exit(codeFor(await failOutput(lost), argv));
   // What is still open (a connection that is being closed, stdin) must not delay the end.
-  process.exit(code);
+  process.exit(codeFor(code, argv));
+}
+
+/** A host takes some codes of a hook for a refusal, also that of a command line that makes no sense. */
+function codeFor(code: ExitCode, [command]: readonly string[]): ExitCode {
+  return command === "hook" ? EXIT.ok : code;
 }
 
 /** A result that could not be written is no success, whatever came before. */

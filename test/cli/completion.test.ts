@@ -140,3 +140,24 @@ test.skipIf(!has("fish"))("fish completes commands, options, values and paths", 
   expect(suggested("codex-broker completion fi")).toEqual(["fish"]);
   expect(suggested("codex-broker status --queu")).toEqual([]);
 });
+
+test.skipIf(!has("bash"))("bash expands no pattern in the name of a file (F182)", async () => {
+  await using dir = await makeTempDir();
+  await writeFile(join(dir.path, "completion"), written.bash);
+  for (const name of ["p[1].txt", "p1.txt", "q*", "q one", "q?"]) {
+    await writeFile(join(dir.path, name), "");
+  }
+  const suggested = (word: string): string[] => {
+    const script = `source ./completion; COMP_WORDS=(codex-broker run --file "$1"); COMP_CWORD=3
+      _codex_broker; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    return execFileSync("bash", ["--norc", "--noprofile", "-c", script, "bash", word], {
+      cwd: dir.path,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    })
+      .split("\n")
+      .filter((name) => name !== "");
+  };
+  expect(suggested("p").toSorted()).toEqual(["p1.txt", "p[1].txt"]);
+  expect(suggested("q").toSorted()).toEqual(["q one", "q*", "q?"]);
+});

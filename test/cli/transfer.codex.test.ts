@@ -1,4 +1,4 @@
-import { appendFileSync, utimesSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { makeSession, projectOf, said } from "../support/claude-session.ts";
@@ -25,6 +25,32 @@ describe("transfer", () => {
     const heard = JSON.stringify(world.model.requests.recent.at(-1)?.body);
     expect(heard).toContain("Remember the number 42.");
     expect(heard).toContain("Understood.");
+  });
+
+  test("takes no session of another directory whose name is encoded alike (F173)", async () => {
+    await using world = await makeWorld();
+    const [mine, other] = [join(world.workspace, "proj/a"), join(world.workspace, "proj-a")];
+    for (const directory of [mine, other]) mkdirSync(directory, { recursive: true });
+    expect(projectOf(world, mine)).toBe(projectOf(world, other));
+    const foreign = makeSession(world, "A secret of the other project.", other);
+    const refused = await cli(world, ["transfer", "--cwd", mine]);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain(`The sessions there were held in ${other}.`);
+    expect(livingBrokers(world.stateDir)).toEqual([]);
+    const own = makeSession(world, "A thing of this project.", mine);
+    // An image in the first message makes the entry long.
+    const long = { message: { content: "x".repeat(1_000_000) }, cwd: mine };
+    const text = readFileSync(own.file, "utf8");
+    writeFileSync(
+      own.file,
+      `${JSON.stringify({ type: "other" })}\n${JSON.stringify(long)}\n${text}`,
+    );
+    utimesSync(own.file, 1, 1);
+    const { code, stdout } = await cli(world, ["transfer", "--cwd", mine]);
+    expect(code).toBe(0);
+    expect(stdout).toContain(`session ${own.id} is transferred`);
+    const named = await cli(world, ["transfer", "--cwd", mine, "--session", foreign.id]);
+    expect(named.stdout).toContain(`session ${foreign.id} is transferred`);
   });
 
   test("by an id, its beginning or a file; again it is the same thread, with what was added", async () => {

@@ -95,6 +95,33 @@ describe("the installed plugin, on a machine with Node and codex alone", LIMIT, 
     expect(world.model.requests.total).toBe(asked);
   });
 
+  test("an unknown option starts nothing, and an adversarial review takes an effort (F147)", async () => {
+    await using world = await makeWorld();
+    const plugin = new Installed(world);
+    git(world, "init", "-q");
+    writeFileSync(join(world.workspace, "a.txt"), "a\n");
+    for (const [command, typed] of [
+      ["adversarial-review", "--efort xhigh is it fast?"],
+      ["review", "--effort xhigh"],
+      ["status", "--json"],
+      ["result", "--all"],
+      ["cancel", "--force"],
+      ["transfer", "--json"],
+      ["setup", "--fix"],
+    ] as const) {
+      const option = /--\w+/.exec(typed)?.[0] ?? "";
+      expect(await plugin.slash(command, typed)).toContain(`${option} is no option`);
+    }
+    expect(await handOver(plugin, "--sandbox danger-full-access fix it")).toContain("is no option");
+    expect(world.model.requests.total).toBe(0);
+    const job = jobIn(await plugin.slash("adversarial-review", "--effort high is it fast?"));
+    await waitFor(plugin, "commands/adversarial-review.md", job);
+    const { prompt, body } = world.model.requests.recent.at(-1) ?? {};
+    expect(prompt).toContain("is it fast?");
+    expect(prompt).not.toContain("--effort");
+    expect(body).toMatchObject({ reasoning: { effort: "high" } });
+  });
+
   test("reviews what has changed, a branch, or nothing", async () => {
     await using world = await makeWorld();
     const plugin = new Installed(world);

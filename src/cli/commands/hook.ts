@@ -23,10 +23,7 @@ const INPUT_WITHIN_MS = 2_000;
 const DEFAULT_WITHIN_MS = 5_000;
 const TO_SAY_SO_MS = 1_000;
 
-/**
- * Always ends with 0, or with what a mistyped line gives: a host takes some other codes for "blocked",
- * and a hook that could not do its work is no reason to block anything.
- */
+/** A hook that cannot do its work is no reason to block anything: `perform` ends every hook with 0. */
 export async function execute(given: Given<typeof hookOptions>): Promise<ExitCode> {
   const [name = ""] = given.operands;
   if (name === "cancel-jobs") {
@@ -76,15 +73,17 @@ const events: Readonly<Record<string, Event>> = {
   async "session-end"({ session, cwd, reason }) {
     // The user goes on in the same place: nothing that was started has become unwanted.
     if (session === undefined || reason === "clear" || reason === "resume") return {};
-    const { settings, damage } = readSettings(cwd ?? process.cwd());
+    const { settings, damage } = readSettings(placesOf(cwd));
     if (damage !== undefined) err.line(`codex-broker: ${damage}`);
     if (settings.jobsAtEnd === "cancel") leaveBehind(session);
     return await Promise.resolve({});
   },
 
   async stop({ cwd = process.cwd(), stopHookActive, lastMessage }, deadline) {
-    const { settings, damage } = readSettings(cwd);
-    if (damage !== undefined) return { notice: `Codex review gate: off, because ${damage}` };
+    const { settings, damage } = readSettings(placesOf(cwd));
+    if (damage !== undefined && !settings.reviewGate) {
+      return { notice: `Codex review gate: off, because ${damage}` };
+    }
     // Once is enough: an agent that was sent back already would be sent back for ever.
     if (!settings.reviewGate || stopHookActive) return {};
     // Loaded only here: most hooks have nothing to do, and are waited for.
@@ -92,6 +91,11 @@ const events: Readonly<Record<string, Event>> = {
     return answerOf(await runGate({ cwd, lastMessage, deadline }));
   },
 };
+
+/** The session may have left the directory that it began in, which the host names apart. */
+function placesOf(cwd: string = process.cwd()): string[] {
+  return [cwd, process.env["CLAUDE_PROJECT_DIR"]].filter((place) => place !== undefined);
+}
 
 /** A session's end is given a second or two, and a broker may need longer to end a turn. */
 function leaveBehind(session: string): void {

@@ -35,7 +35,9 @@ interface Work {
   readonly shared: Pick<TurnOptions, "cwd" | "approvalPolicy" | "model" | "timeoutMs"> & {
     readonly sandbox: v2.SandboxMode;
   };
-  readonly asked: Pick<ReviewOptions, "target"> | Pick<TurnOptions, "prompt" | "outputSchema">;
+  readonly asked:
+    | Pick<ReviewOptions, "target">
+    | Pick<TurnOptions, "prompt" | "outputSchema" | "effort">;
   readonly title: string;
 }
 
@@ -91,7 +93,16 @@ class Review {
     return (await readText({ words, file, onWait })).trim();
   }
 
+  #readEffort(): string | undefined {
+    const effort = this.#given.text("effort");
+    if (effort === undefined || this.#adversarial) return effort;
+    throw new BrokerError("usage", "Codex's own reviewer takes no effort.", {
+      hint: "Add `--adversarial`: that review does.",
+    });
+  }
+
   #workOn(target: Target, changes: Changes, focus: string): Work {
+    const effort = this.#readEffort();
     const model = this.#given.text("model");
     const timeoutMs = this.#given.seconds("timeout");
     return {
@@ -103,7 +114,11 @@ class Review {
         ...(timeoutMs === undefined ? {} : { timeoutMs }),
       },
       asked: this.#adversarial
-        ? { prompt: adversarialPrompt(target, changes, focus), outputSchema: reviewSchema }
+        ? {
+            prompt: adversarialPrompt(target, changes, focus),
+            outputSchema: reviewSchema,
+            ...(effort === undefined ? {} : { effort }),
+          }
         : { target: codexTarget(target) },
       title: `${this.#adversarial ? "adversarial review" : "review"} of ${targetLabel(target)}`,
     };

@@ -8,11 +8,13 @@ import {
   changeSettings,
   JOBS_AT_END,
   readSettings,
+  type SettingsReading,
   type WorkspaceSettings,
 } from "../host/workspace-settings.ts";
 import type { Given } from "../line/given.ts";
 import { failureOf, printFailure } from "../output/failure.ts";
 import { out } from "../output/output.ts";
+import { printableLine } from "../output/printable.ts";
 import { continuation, toContinue } from "../slash/continuation.ts";
 import { leadingOptions, type Typed, type TypedOptions } from "../slash/leading-options.ts";
 import { ask, show } from "../slash/own-program.ts";
@@ -63,7 +65,7 @@ const verbs: Readonly<Record<string, Verb>> = {
     act: async ({ options }) => await start(["review", ...(await target(options))], options),
   },
   "adversarial-review": {
-    options: { ...startOptions, ...targetOptions },
+    options: { ...startOptions, effort: "LEVEL", ...targetOptions },
     takes: "text",
     async act({ options, rest }) {
       const focus = rest === "" ? [] : ["-"];
@@ -119,7 +121,7 @@ async function target(options: Typed["options"]): Promise<readonly string[]> {
     });
   }
   const looked = named.length > 0 ? named : await scopeOptions(scope ?? "auto", process.cwd());
-  return [...looked, ...given(options, ["model"])];
+  return [...looked, ...given(options, ["model", "effort"])];
 }
 
 /** Starts a job, which belongs to the broker from then on. */
@@ -187,7 +189,7 @@ async function status({ options, rest }: Typed): Promise<void> {
   }
   if (job.length > 0) return await show({ args: ["jobs", "show", ...job] });
   await show({ args: ["jobs", "list", ...(options.has("all") ? ["--all"] : [])] });
-  tellSettings(readSettings(process.cwd()).settings);
+  tellSettings(readSettings(process.cwd()));
 }
 
 /** Without an id only a job of this very session is ended: another session's is not this one's to end. */
@@ -227,15 +229,27 @@ async function setUp({ options }: Typed): Promise<void> {
     ...(gate.length === 0 ? {} : { reviewGate: gate[0] === "enable-review-gate" }),
     ...(jobsAtEnd === undefined ? {} : { jobsAtEnd }),
   };
-  const { settings, damage } = readSettings(process.cwd());
+  const { damage } = readSettings(process.cwd());
   if (damage !== undefined) out.line(`The settings of this workspace are put aside: ${damage}`);
   const changed = damage !== undefined || Object.keys(change).length > 0;
-  const current = changed ? changeSettings(process.cwd(), change) : settings;
+  if (changed) changeSettings(process.cwd(), change);
   await show({ args: ["setup"] });
-  tellSettings(current);
+  tellSettings(readSettings(process.cwd()), change);
 }
 
-function tellSettings({ reviewGate, jobsAtEnd }: WorkspaceSettings): void {
+function tellSettings(
+  { settings: { reviewGate, jobsAtEnd }, chosenIn }: SettingsReading,
+  change: Partial<WorkspaceSettings> = {},
+): void {
+  const stay = [
+    ...(change.reviewGate === false && reviewGate ? [["review gate", chosenIn.reviewGate]] : []),
+    ...(change.jobsAtEnd === "keep" && jobsAtEnd === "cancel"
+      ? [["cancelling of jobs", chosenIn.jobsAtEnd]]
+      : []),
+  ];
+  for (const [what, where] of stay) {
+    out.line(printableLine(`The ${what} was chosen for ${where}, and counts for all below it.`));
+  }
   out.line(
     reviewGate
       ? "review gate: on; Codex looks at the work before the agent stops (--disable-review-gate)"

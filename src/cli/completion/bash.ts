@@ -3,15 +3,21 @@ import type { CompletableCommand, CompletableOption, Place } from "./completable
 /** Also for the bash of macOS, which is of 2007: nothing in it is newer. */
 export function bashCompletion(commands: readonly CompletableCommand[]): string {
   return `# bash completion for codex-broker: source <(codex-broker completion bash)
+# Takes each line as it is: a name that is also a pattern is not expanded.
+_codex_broker_lines() {
+  local line
+  COMPREPLY=()
+  while IFS= read -r line; do COMPREPLY+=("$line"); done
+}
+
 _codex_broker_words() {
   local IFS=$' \\t\\n'
-  COMPREPLY=($(compgen -W "$1" -- "$cur"))
+  _codex_broker_lines < <(compgen -W "$1" -- "$cur")
 }
 
 _codex_broker_paths() {
-  local IFS=$'\\n'
   compopt -o filenames 2>/dev/null
-  COMPREPLY=($(compgen "$1" -- "$cur"))
+  _codex_broker_lines < <(compgen "$1" -- "$cur")
 }
 
 _codex_broker() {

@@ -9,8 +9,9 @@ const ENDING = ".jsonl";
 const ID = /^[0-9a-f]{4}[0-9a-f-]{0,32}$/i;
 /** Sub-agents keep files of their own beside the session's. */
 const SUB_AGENT = /^agent-/;
-/** Enough for the first entries, which say where the session was held. */
-const HEAD_BYTES = 256 * 1024;
+const PIECE_BYTES = 256 * 1024;
+/** More than the first entries take, which say where the session was held. */
+const MOST_BYTES = 64 * 1024 * 1024;
 
 /** A session of Claude Code, as its transcript. */
 export interface SessionFile {
@@ -47,15 +48,35 @@ function newestOf(directories: readonly string[]): string {
   const places = [...new Set(directories)].map((one) =>
     path.join(projectsDirectory(), encoded(one)),
   );
-  const [newest] = places
+  const files = places
     .flatMap((place) => namesIn(place).map((name) => path.join(place, name)))
     .map((file) => ({ file, at: statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
     .toSorted((a, b) => b.at - a.at);
-  if (newest !== undefined) return newest.file;
-  throw notFound(`Claude Code has kept no session of this directory: ${places.join(", ")}.`);
+  const others = new Set<string>();
+  for (const { file } of files) {
+    const heldIn = tryToReadDirectory(file);
+    if (heldIn !== undefined && directories.includes(canonical(heldIn))) return file;
+    others.add(heldIn ?? "a directory that is not recorded");
+  }
+  const kept = `Claude Code has kept no session of this directory: ${places.join(", ")}.`;
+  if (others.size === 0) throw notFound(kept);
+  const named = [...others].slice(0, 5).join(", ");
+  throw notFound(
+    `${kept} The sessions there were held in ${named}.`,
+    "Name the one that is meant: `--session ID`.",
+  );
 }
 
-/** The name that Claude Code gives to a directory's own one. */
+/** Returns the real path; of a directory that is gone, the path as it was recorded. */
+function canonical(directory: string): string {
+  try {
+    return realpathSync.native(directory);
+  } catch {
+    return path.resolve(directory);
+  }
+}
+
+/** Returns the name that Claude Code gives to a directory's own one. Several directories can share it. */
 function encoded(directory: string): string {
   return directory.replace(/[^A-Za-z0-9]/g, "-");
 }
@@ -98,7 +119,7 @@ function opened(file: string): SessionFile {
   try {
     const real = realpathSync.native(file);
     requireBelowProjects(real);
-    return { id: path.basename(real, ENDING), path: real, cwd: cwdIn(headOf(real)) };
+    return { id: path.basename(real, ENDING), path: real, cwd: recordedDirectory(real) };
   } catch (cause) {
     if (BrokerError.is(cause)) throw cause;
     throw notFound(`The session cannot be read: ${messageOf(cause)}.`);
@@ -116,18 +137,40 @@ function requireBelowProjects(file: string): void {
   );
 }
 
-function headOf(file: string): string {
+/** A transcript that cannot be read is not proven to be of any directory. */
+function tryToReadDirectory(file: string): string | undefined {
+  try {
+    return recordedDirectory(file);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Returns the directory that the first entry with one names. An entry can hold whole images. */
+function recordedDirectory(file: string): string | undefined {
   const descriptor = openSync(file, "r");
   try {
-    const head = Buffer.alloc(HEAD_BYTES);
-    return head.toString("utf8", 0, readSync(descriptor, head, 0, HEAD_BYTES, 0));
+    const piece = Buffer.alloc(PIECE_BYTES);
+    let begun: Buffer[] = [];
+    for (let at = 0; at < MOST_BYTES;) {
+      const length = readSync(descriptor, piece, 0, PIECE_BYTES, at);
+      if (length === 0) return cwdOf(Buffer.concat(begun).toString("utf8"));
+      at += length;
+      const end = piece.subarray(0, length).lastIndexOf(0x0a);
+      begun.push(Buffer.from(piece.subarray(0, end === -1 ? length : end)));
+      if (end === -1) continue;
+      const cwd = cwdIn(Buffer.concat(begun).toString("utf8"));
+      if (cwd !== undefined) return cwd;
+      begun = [Buffer.from(piece.subarray(end + 1, length))];
+    }
+    return undefined;
   } finally {
     closeSync(descriptor);
   }
 }
 
-function cwdIn(head: string): string | undefined {
-  for (const line of head.split("\n")) {
+function cwdIn(lines: string): string | undefined {
+  for (const line of lines.split("\n")) {
     const cwd = cwdOf(line);
     if (cwd !== undefined) return cwd;
   }

@@ -20,9 +20,9 @@ describe("the options a typed text begins with", () => {
 
   test.each([
     "-m pytest fails, why?",
-    "--nocapture hides the output",
     "fix it --background",
-    "--backgroundish",
+    "- a list\n- of things",
+    "--- a rule",
     "$(rm -rf ~) `id` \"' \\ ; | & > <",
   ])("F94: what a user wants to say is no option: %s", (text) => {
     expect(read(text)).toEqual([{}, text]);
@@ -39,10 +39,36 @@ describe("the options a typed text begins with", () => {
     fc.assert(
       fc.property(fc.string({ unit: "grapheme" }), (text) => {
         const said = text.trim();
-        fc.pre(!/^--([a-z]|\s|$)/.test(said));
+        fc.pre(!/^--([^-]|$)/.test(said));
         expect(read(`--background ${said}`)).toEqual([{ background: "" }, said]);
       }),
     );
+  });
+
+  test.each([
+    "--effort xhigh is it fast?",
+    "--effort=xhigh",
+    "--effort",
+    "--background --effort xhigh",
+    "--backgroundish",
+    "--Background",
+    "--no_color",
+    "--9",
+    "--toString x",
+    "--nocapture hides the output",
+  ])("an unknown option is refused with those that there are: %s (F147)", (text) => {
+    expect(() => read(text)).toThrow(
+      expect.objectContaining({
+        kind: "usage",
+        message: expect.stringContaining("is no option") as string,
+        hint: expect.stringContaining("--background, --resume, --base, --model") as string,
+      }),
+    );
+    expect(read(`-- ${text}`)).toEqual([{}, text]);
+  });
+
+  test("a switch with a value is refused (F147)", () => {
+    expect(() => read("--background=yes go")).toThrow(/--background takes no value/);
   });
 
   test("an option without its value is refused", () => {
