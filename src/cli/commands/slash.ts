@@ -241,14 +241,11 @@ function tellSettings(
   { settings: { reviewGate, jobsAtEnd }, chosenIn }: SettingsReading,
   change: Partial<WorkspaceSettings> = {},
 ): void {
-  const stay = [
-    ...(change.reviewGate === false && reviewGate ? [["review gate", chosenIn.reviewGate]] : []),
-    ...(change.jobsAtEnd === "keep" && jobsAtEnd === "cancel"
-      ? [["cancelling of jobs", chosenIn.jobsAtEnd]]
-      : []),
-  ];
-  for (const [what, where] of stay) {
+  const stays = (what: string, where = ""): void =>
     out.line(printableLine(`The ${what} was chosen for ${where}, and counts for all below it.`));
+  if (change.reviewGate === false && reviewGate) stays("review gate", chosenIn.reviewGate);
+  if (change.jobsAtEnd === "keep" && jobsAtEnd === "cancel") {
+    stays("cancelling of jobs", chosenIn.jobsAtEnd);
   }
   out.line(
     reviewGate
