@@ -22,7 +22,7 @@ export function killProven(identity: ProcessIdentity, signal: Signal): KillOutco
 }
 
 /** Ourselves and those whom we descend from: whatever a record says, they are no broker that hangs. */
-function isOfOurLine(pid: number): boolean {
+export function isOfOurLine(pid: number): boolean {
   let at = process.pid;
   while (at > 1 && at !== pid) at = thisKernel().read(at)?.ppid ?? 0;
   return at === pid || pid <= 1;
@@ -37,7 +37,12 @@ function withoutProof(identity: ProcessIdentity): KillOutcome {
   return livenessOf(identity) === "gone" ? "gone" : "unproven";
 }
 
-function killThrough(hold: ProcessHold, identity: ProcessIdentity, signal: Signal): KillOutcome {
+/** The second half of the above: the process is held. Ends the hold. */
+export function killThrough(
+  hold: ProcessHold,
+  identity: ProcessIdentity,
+  signal: Signal,
+): KillOutcome {
   try {
     const liveness = livenessIn(identity, () => hold.read());
     if (liveness !== "alive") return liveness === "gone" ? "gone" : "unproven";

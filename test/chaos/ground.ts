@@ -86,7 +86,7 @@ export class Ground implements AsyncDisposable {
   }
 
   async editConfig(number: number): Promise<void> {
-    await appendFile(this.world.home.configFile, `# edit ${number}\n`);
+    await appendFile(this.world.home.configFile, `\n[unused.edit${number}]\n`);
   }
 
   async replaceCodex(): Promise<void> {

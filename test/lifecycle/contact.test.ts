@@ -1,6 +1,7 @@
+import { spawn } from "node:child_process";
 import { chmodSync, linkSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
-import { createServer, type Server, type Socket } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Deadline, monotonicMs } from "../../src/base/deadline.ts";
@@ -219,6 +220,35 @@ describe("nobody who answers", () => {
       expect(["refused", "misplaced"]).toContain((await contact(5_000, odd)).contact.kind);
     }
   });
+
+  test.skipIf(process.platform !== "linux")(
+    "F03: because its queue is full: a broker that is busy is silent, and not gone",
+    async () => {
+      const listener = spawn(
+        process.execPath,
+        [
+          "-e",
+          `require("node:net").createServer().listen({ path: ${JSON.stringify(endpoint)}, backlog: 1 }, () => process.stdout.write("."))`,
+        ],
+        { stdio: ["ignore", "pipe", "ignore"] },
+      );
+      await once(listener.stdout, "data");
+      listener.kill("SIGSTOP");
+      const waiting: Socket[] = [];
+      const full = new Promise<unknown>((resolve) => {
+        for (let n = 0; n < 8; n += 1) {
+          const socket = connect({ path: endpoint });
+          socket.on("error", resolve);
+          waiting.push(socket);
+        }
+      });
+      expect(await full).toMatchObject({ code: "EAGAIN" });
+      expect((await contact()).contact).toEqual({ kind: "silent" });
+      for (const socket of waiting) socket.destroy();
+      listener.kill("SIGKILL");
+      await once(listener, "exit");
+    },
+  );
 
   test("F80 F03: in time: silence is silence, and lasts no longer than the deadline", async () => {
     await listen(() => {});

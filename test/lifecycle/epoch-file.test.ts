@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
+  chmodSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -21,8 +22,11 @@ import {
   epochLogPath,
   epochPath,
   forgetEpoch,
+  hasLostEpoch,
   holdsEpoch,
+  LAST_EPOCH,
   listEpochs,
+  moveLastEpochAside,
   newestEpoch,
   publishEpoch,
   readEpoch,
@@ -265,5 +269,64 @@ describe("an epoch that is forgotten", () => {
     forgetEpoch(dir.path, 7);
     expect(existsSync(epochPath(dir.path, 7))).toBe(true);
     expect(existsSync(epochLogPath(dir.path, 7))).toBe(true);
+  });
+});
+
+describe("a file that cannot be read (F133)", () => {
+  const ROOT = process.getuid?.() === 0;
+
+  test.skipIf(process.platform === "win32")("for want of permission is not damaged", () => {
+    publishEpoch(dir.path, servingRecord());
+    chmodSync(epochPath(dir.path, 7), 0o000);
+    chmodSync(dir.path, 0o755);
+    // Root may read everything, so he becomes somebody else while he does.
+    if (ROOT) process.seteuid?.(65_534);
+    const reading = readEpoch(dir.path, 7);
+    const isLost = hasLostEpoch(dir.path, 7, "another");
+    if (ROOT) process.seteuid?.(0);
+    expect(reading).toMatchObject({ state: "unreadable", damaged: false, code: "EACCES" });
+    expect(isLost).toBe(false);
+  });
+
+  test("because something else than a file is there is damaged", () => {
+    mkdirSync(epochPath(dir.path, 7));
+    expect(readEpoch(dir.path, 7)).toMatchObject({
+      state: "unreadable",
+      damaged: true,
+      code: "EISDIR",
+    });
+    expect(hasLostEpoch(dir.path, 7, "another")).toBe(true);
+  });
+});
+
+describe("the file of the last epoch (F156)", () => {
+  test("is moved aside when it is damaged, has ended, or names processes that are gone", () => {
+    const gone = { ...ownIdentity(), pid: 2 ** 22 + 1, startTime: "1" };
+    const movable = [
+      "not a record",
+      JSON.stringify(endedRecord({ epoch: LAST_EPOCH })),
+      JSON.stringify(servingRecord({ epoch: LAST_EPOCH, broker: gone })),
+      JSON.stringify(claimedRecord({ epoch: LAST_EPOCH, claimant: gone })),
+    ];
+    for (const text of movable) {
+      writeFileSync(epochPath(dir.path, LAST_EPOCH), text);
+      const aside = moveLastEpochAside(dir.path);
+      expect(readFileSync(aside ?? "", "utf8")).toBe(text);
+      expect(listEpochs(dir.path)).toEqual([]);
+    }
+  });
+
+  test("stays where a process that it names may live, and where there is none", () => {
+    expect(moveLastEpochAside(dir.path)).toBeUndefined();
+    const elsewhere = { ...ownIdentity(), hostId: "elsewhere", bootId: "another" };
+    for (const record of [
+      servingRecord({ epoch: LAST_EPOCH }),
+      servingRecord({ epoch: LAST_EPOCH, broker: elsewhere }),
+      claimedRecord({ epoch: LAST_EPOCH }),
+    ]) {
+      publishEpoch(dir.path, record);
+      expect(moveLastEpochAside(dir.path)).toBeUndefined();
+      expect(listEpochs(dir.path)).toEqual([LAST_EPOCH]);
+    }
   });
 });

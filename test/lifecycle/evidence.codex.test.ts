@@ -255,7 +255,7 @@ describe("replacements", () => {
       let failure: unknown;
       // Two hosts that disagree about the configuration look like this to each other.
       for (let n = 0; n < 40 && failure === undefined; n += 1) {
-        appendFileSync(world.home.configFile, `# edit ${n}\n`);
+        appendFileSync(world.home.configFile, `\n[unused.edit${n}]\n`);
         try {
           const next = await world.connect();
           last?.close();
@@ -302,7 +302,7 @@ describe("the guard against crash loops", () => {
     await using fake = await makeFakeCodex(failsAlways);
     await using world = await makeWorld({ codex: fake.command, env: fake.env });
     await crashFiveTimes(world);
-    appendFileSync(world.home.configFile, "# mended\n");
+    appendFileSync(world.home.configFile, "\n[unused]\nmended = true\n");
     await expect(world.connect()).rejects.toMatchObject({ kind: "appServerStartFailed" });
   });
 

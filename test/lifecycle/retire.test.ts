@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { NO_FIGURES, noFiguresOf, type Figures } from "../../src/base/figures.ts";
@@ -21,14 +21,18 @@ import { endedRecord, servingRecord } from "./records.ts";
 
 guardAgainstLeaks();
 
-let dir: TempDir;
+let temp: TempDir;
+/** The successor reads the records of all scopes beside its own, so the scope has a parent of its own. */
+let dir: { readonly path: string };
 
 beforeEach(async () => {
-  dir = await makeTempDir();
+  temp = await makeTempDir();
+  dir = { path: join(temp.path, "scope") };
+  mkdirSync(dir.path);
 });
 
 afterEach(async () => {
-  await dir.remove();
+  await temp.remove();
 });
 
 function figures(completed: number): Figures {

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -31,6 +31,9 @@ const MOST_LOOKS = 6;
 /** Longer than the current broker bears the silence of a predecessor. */
 const LONG_MS = 60_000;
 const MOST_EXTENSIONS = 50;
+const REAL_PAUSE_MS = 20;
+/** The tests use simulated timers. */
+const realSetTimeout = setTimeout;
 /** In real time, for what takes milliseconds. */
 const PATIENCE_MS = 10_000;
 /** How often a broker looks at its ground while the others act; afterwards it does so once more. */
@@ -351,9 +354,12 @@ describe.skipIf(process.platform !== "linux")("the code's own steps, in any orde
           fc.array(fate, { minLength: 2, maxLength: 4 }),
           async (scheduler, fates) => {
             await using dir = await makeTempDir();
+            // The successor reads the records of all scopes beside its own.
+            const scopeDir = join(dir.path, "scope");
+            mkdirSync(scopeDir);
             const bodies = await Promise.all(fates.map(() => Body.make()));
             try {
-              const world = new World(dir.path, scheduler);
+              const world = new World(scopeDir, scheduler);
               const { claims, kills, obituaries } = await elect(world, bodies, fates);
               seen.claims += claims;
               seen.kills += kills;
@@ -408,8 +414,9 @@ async function elect(
     settle(world);
     if (current !== undefined && current.state !== "serving") retirement?.close();
     await letTimePass(LONG_MS, judge);
-    // Processes die in real time, of which hardly any has passed.
+    // Processes die and files are read in real time, of which hardly any has passed.
     for (let more = 0; more < MOST_EXTENSIONS && leftBehind(world, current).length > 0; more += 1) {
+      await new Promise((resolve) => realSetTimeout(resolve, REAL_PAUSE_MS));
       await letTimePass(LONG_MS / 10, judge);
     }
   } finally {

@@ -69,6 +69,53 @@ describe("the epoch protocol, in every state that it can reach", () => {
     expectNoBreach(run(what, epochModel(shape)));
   });
 
+  const apart = { hosts: [0, 1] };
+  const hostsAndErrors: Record<string, Shape> = {
+    "2 hosts, 3 epochs, a crash, a process that stops": {
+      ...world(2, 3, { crashes: 1, sleeps: 1 }),
+      ...apart,
+    },
+    "3 contenders on 2 hosts, 2 epochs, a crash, an idle end": {
+      ...world(3, 2, { crashes: 1, ends: 1 }),
+      hosts: [0, 0, 1],
+    },
+    "2 contenders, 3 epochs, a full broker, an error of one's own, a rotation, a process that stops":
+      world(2, 3, { rejections: 1, ownErrors: 1, rotations: 1, sleeps: 1 }),
+    "2 contenders that disagree, 4 epochs, 2 replacements before the pause, a crash": {
+      ...world(2, 4, { replacements: 2, crashes: 1 }),
+      disagree: true,
+    },
+    "3 contenders, 3 epochs, 2 rotations": world(3, 3, { rotations: 2 }),
+  };
+  test.each(Object.entries(hostsAndErrors))(
+    "%s: one broker an epoch, nobody superseded or signalled without proof, and it comes to rest (F118 F124 F126 F133)",
+    { timeout: TIMEOUT_MS },
+    (what, shape) => {
+      expectNoBreach(run(what, epochModel(shape)));
+    },
+  );
+
+  test(
+    "requests for a new broker at the same time end with one new broker (F124)",
+    { timeout: TIMEOUT_MS },
+    () => {
+      const model = epochModel(world(3, 3, { rotations: 3 }), { ...PROTOCOL, clocks: false });
+      const atTheSameTime: Model<State> = {
+        ...model,
+        // All of them are made of the first broker.
+        steps: (state) =>
+          model
+            .steps(state)
+            .filter(
+              ({ label, epoch }) => label !== "a contender is to replace the broker" || epoch === 1,
+            ),
+        breachOf: (state) =>
+          state.newest > 2 ? "one more broker than was asked for" : model.breachOf(state),
+      };
+      expectNoBreach(run("3 contenders, 3 rotations at the same time, no clocks", atTheSameTime));
+    },
+  );
+
   test("a listing that stays old even after the claim starts a broker in vain, and no more than that", () => {
     const shape = world(2, 3, { ends: 1, forgotten: 1, lateListings: 1 });
     const rules = { ...PROTOCOL, listsAgainLate: true };
@@ -173,12 +220,66 @@ describe("the model has teeth: it notices when", () => {
       in: world(2, 3, { ...faulty, reusedPids: 1 }),
       breaks: "a stranger was signalled",
     },
+    "a broker that is full is taken for a stranger (F118)": {
+      change: { rejection: "for a refusal" },
+      in: world(2, 2, { rejections: 1 }),
+      breaks: "a broker was superseded without proof",
+    },
+    "a predecessor that is full is taken for a silent one (F118 F123)": {
+      change: { rejection: "for silence" },
+      in: world(2, 2, { rejections: 1 }),
+      breaks: "a broker that answers was taken for a silent one",
+    },
+    "an error of one's own is taken for a refusal (F133)": {
+      change: { ownError: "for a refusal" },
+      in: world(2, 2, { ownErrors: 1 }),
+      breaks: "a broker was superseded without proof",
+    },
+    "an error of one's own is taken for silence (F133)": {
+      change: { ownError: "for silence" },
+      in: world(2, 2, { ownErrors: 1 }),
+      breaks: "a broker that answers was taken for a silent one",
+    },
+    "a broker of another host is superseded because its socket refuses (F126)": {
+      change: { supersedesOtherHosts: true },
+      in: { ...world(2, 2), hosts: [0, 1] },
+      breaks: "a broker was superseded without proof",
+    },
+    "a broker of another host is signalled because its socket refuses (F126)": {
+      change: { endsOtherHosts: true },
+      in: { ...world(2, 2), hosts: [0, 1] },
+      breaks: "a process was signalled that was not identified",
+    },
+    "those who disagree never pause (F124)": {
+      change: { backsOff: false },
+      in: { ...world(2, 4, { replacements: 1 }), disagree: true },
+      breaks: "brokers replace each other without a pause",
+    },
     "nobody mends the fixed path after a late predecessor has taken it along": {
       change: { restoresCurrent: false },
       in: world(2, 2, { crashes: 1 }),
       breaks: "the fixed path does not lead to the current broker",
     },
   };
+
+  test(
+    "a request for a new broker is repeated in every round (F124)",
+    { timeout: TIMEOUT_MS },
+    () => {
+      const model = epochModel(world(2, 4, { rotations: 2 }), {
+        ...PROTOCOL,
+        asksOnce: false,
+        clocks: false,
+      });
+      const counted: Model<State> = {
+        ...model,
+        breachOf: (state) =>
+          state.newest > 3 ? "more brokers than were asked for" : model.breachOf(state),
+      };
+      const { breach } = run("a request for a new broker is repeated in every round", counted);
+      expect(breach?.what).toBe("more brokers than were asked for");
+    },
+  );
 
   test.each(Object.entries(mutations))("S12: %s", { timeout: TIMEOUT_MS }, (what, mutation) => {
     const model = epochModel(mutation.in, { ...PROTOCOL, ...mutation.change });

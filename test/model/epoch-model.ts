@@ -45,11 +45,25 @@ export interface Rules {
   readonly signal: "through a handle" | "by number, after a check" | "by number";
   /** The current broker sees to it that the fixed path leads to it. */
   readonly restoresCurrent: boolean;
+  /** What a contender makes of a broker that answers that it is full, and of an error of its own. */
+  readonly rejection: Unproven;
+  readonly ownError: Unproven;
+  /** A contender passes over a broker of another host because it cannot be reached. */
+  readonly supersedesOtherHosts: boolean;
+  /** A successor takes a predecessor of another host, which it cannot reach, for a silent one. */
+  readonly endsOtherHosts: boolean;
+  /** Whoever asks for a new broker asks for one of a later epoch, and asks once. */
+  readonly asksOnce: boolean;
+  /** Replacements over a disagreement come to a pause. */
+  readonly backsOff: boolean;
   /** Whether waiting ends some day without an event. Off: to see what happens without it. */
   readonly clocks: boolean;
   /** Whether the listing after a claim may lack newer files too. */
   readonly listsAgainLate: boolean;
 }
+
+/** How something is taken that proves nothing against a broker. */
+type Unproven = "as it is" | "for a refusal" | "for silence";
 
 export const PROTOCOL: Rules = {
   claim: "link",
@@ -67,6 +81,12 @@ export const PROTOCOL: Rules = {
   signalsOnlySilent: true,
   signal: "through a handle",
   restoresCurrent: true,
+  rejection: "as it is",
+  ownError: "as it is",
+  supersedesOtherHosts: false,
+  endsOtherHosts: false,
+  asksOnce: true,
+  backsOff: true,
   clocks: true,
   listsAgainLate: false,
 };
@@ -81,6 +101,9 @@ export const NO_FAULTS: Faults = {
   forgotten: 0,
   wipes: 0,
   lateListings: 0,
+  rejections: 0,
+  ownErrors: 0,
+  replacements: 0,
 };
 
 /** The epoch protocol among some contenders, over some epochs, with some faults. */
@@ -125,18 +148,25 @@ class Steps {
     this.#steps.push({ label, epoch, due: true, next, breach });
   }
 
-  #may(label: string, epoch: number, change: (next: State) => void): void {
+  #may(label: string, epoch: number, change: (next: State) => void, breach?: string): void {
     const next = this.#now.copy();
     change(next);
-    this.#steps.push({ label, epoch, due: false, next });
+    this.#steps.push({ label, epoch, due: false, next, breach });
   }
 
-  #fault(fault: Counted, label: string, epoch: number, change: (next: State) => void): void {
+  #fault(
+    fault: Counted,
+    label: string,
+    epoch: number,
+    change: (next: State) => void,
+    breach?: string,
+  ): void {
     if (this.#now.left(fault) === 0) return;
-    this.#may(label, epoch, (next) => {
+    const spend = (next: State): void => {
       next.spend(fault);
       change(next);
-    });
+    };
+    this.#may(label, epoch, spend, breach);
   }
 
   // The contender: `ensure`.
@@ -213,12 +243,16 @@ class Steps {
       case FILE.buried:
         return supersede("a contender sees an obituary");
       case FILE.claimed:
-        if (now.at(holder) === AT.crashed) return supersede("a contender sees the claimant gone");
+        // Nobody of another host can be proven gone.
+        if (now.at(holder) === AT.crashed && !now.areApart(who, holder)) {
+          return supersede("a contender sees the claimant gone");
+        }
         if (this.#rules.clocks && this.#rules.passesOverClaims) {
           supersede("a contender sees a claim that is over the limit");
         }
         return;
       case FILE.serving:
+        if (now.areApart(who, holder)) return this.#seesOtherHost(who, epoch, late);
         if (now.phase(holder, epoch) !== BROKER.serving) {
           return supersede("a contender finds the broker gone or draining");
         }
@@ -226,12 +260,71 @@ class Steps {
           if (this.#rules.passesOverSilence) supersede("a contender gets no answer");
           return;
         }
-        decide("a contender connects", (next) => next.move(who, AT.connected, epoch, holder));
+        if (epoch <= (now.newerThan(who) ?? 0)) {
+          return supersede("a contender wants a newer broker");
+        }
+        if (now.disagree && holder !== who) return this.#disagrees(who, epoch);
+        decide("a contender connects", (next) => {
+          next.move(who, AT.connected, epoch, holder);
+          if (this.#rules.asksOnce) next.setNewerThan(who, undefined);
+        });
         if (late) return;
+        this.#isRejected(who, epoch, "rejections", "a broker that is full rejects a contender");
+        this.#isRejected(who, epoch, "ownErrors", "a contender has nothing left to connect with");
+        if (now.newerThan(who) !== undefined) return;
         return this.#fault("rotations", "a contender is to replace the broker", epoch, (next) =>
-          next.move(who, AT.claiming, epoch),
+          next.setNewerThan(who, epoch),
         );
     }
+  }
+
+  /** The endpoint of another host's broker refuses here, whatever that broker does. */
+  #seesOtherHost(who: number, epoch: number, late: boolean): void {
+    if (late) return;
+    if (this.#rules.supersedesOtherHosts) {
+      return this.#due(
+        "a contender takes the broker of another host for gone",
+        epoch,
+        (next) => next.move(who, AT.claiming, epoch),
+        this.#breachOfPassingOver(epoch),
+      );
+    }
+    this.#due("a contender cannot reach the broker of another host", epoch, (next) =>
+      next.move(who, AT.failed),
+    );
+  }
+
+  #isRejected(who: number, epoch: number, fault: "rejections" | "ownErrors", label: string): void {
+    const taken = this.#rules[fault === "rejections" ? "rejection" : "ownError"];
+    if (taken !== "for a refusal") {
+      return this.#fault(fault, label, epoch, (next) => next.move(who, AT.failed));
+    }
+    const pass = (next: State): void => next.move(who, AT.claiming, epoch);
+    this.#fault(fault, label, epoch, pass, this.#breachOfPassingOver(epoch));
+  }
+
+  #breachOfPassingOver(epoch: number): string | undefined {
+    const holder = this.#now.holder(epoch);
+    const works =
+      this.#now.phase(holder, epoch) === BROKER.serving && !this.#now.brokerSleeps(holder, epoch);
+    return works ? "a broker was superseded without proof" : undefined;
+  }
+
+  /** To each of two that disagree, the broker of the other one looks out of date. */
+  #disagrees(who: number, epoch: number): void {
+    const isPause = this.#now.left("replacements") === 0;
+    if (isPause && this.#rules.backsOff) {
+      return this.#due("a contender is told to pause", epoch, (next) => next.move(who, AT.failed));
+    }
+    this.#due(
+      "a contender takes the broker for out of date",
+      epoch,
+      (next) => {
+        if (!isPause) next.spend("replacements");
+        next.move(who, AT.claiming, epoch);
+      },
+      isPause ? "brokers replace each other without a pause" : undefined,
+    );
   }
 
   #claims(who: number, seen: number): void {
@@ -318,7 +411,11 @@ class Steps {
   #isConnected(who: number, epoch: number): void {
     const owner = this.#now.ownerOf(who);
     if (this.#now.lives(owner, epoch) && !this.#now.brokerSleeps(owner, epoch)) return;
-    this.#due("a client loses its broker", epoch, (next) => next.move(who, AT.looking));
+    this.#due("a client loses its broker", epoch, (next) => {
+      next.move(who, AT.looking);
+      // What is asked for in every round is a broker newer than whichever is there.
+      if (next.newerThan(who) !== undefined) next.setNewerThan(who, next.newest);
+    });
   }
 
   // The broker.
@@ -443,6 +540,7 @@ class Steps {
     const now = this.#now;
     const target = now.holder(older);
     const { obituary } = this.#rules;
+    if (now.areApart(owner, target)) return this.#attendsOtherHost(owner, epoch, older);
     switch (now.file(older)) {
       case FILE.none:
       case FILE.ended:
@@ -459,12 +557,44 @@ class Steps {
       case FILE.serving:
         // To look at one that answers changes nothing, so the model leaves it out.
         if (now.lives(target, older) && !now.brokerSleeps(target, older)) {
+          this.#mistakes(owner, epoch, older);
           if (this.#rules.signalsOnlySilent && obituary !== "any predecessor") return true;
         }
         this.#due("a successor reads the record", older, (next) =>
           next.setTask(owner, epoch, TASK.prove, older, target),
         );
         return true;
+    }
+  }
+
+  /** Nothing can be proven about it from here, so there is nothing to be done about it. */
+  #attendsOtherHost(owner: number, epoch: number, older: number): boolean {
+    const now = this.#now;
+    if (now.file(older) === FILE.serving && this.#rules.endsOtherHosts) {
+      const target = now.holder(older);
+      this.#due(
+        "a successor takes a broker of another host for a silent one",
+        older,
+        (next) => next.setTask(owner, epoch, TASK.signal, older, target),
+        "a process was signalled that was not identified",
+      );
+    }
+    return false;
+  }
+
+  /** A predecessor that answers that it is full, or that cannot be asked, may be taken for a silent one. */
+  #mistakes(owner: number, epoch: number, older: number): void {
+    const target = this.#now.holder(older);
+    for (const fault of ["rejections", "ownErrors"] as const) {
+      const taken = this.#rules[fault === "rejections" ? "rejection" : "ownError"];
+      if (taken !== "for silence") continue;
+      this.#fault(
+        fault,
+        "a successor takes a broker that runs for a silent one",
+        older,
+        (next) => next.setTask(owner, epoch, TASK.signal, older, target),
+        "a broker that answers was taken for a silent one",
+      );
     }
   }
 
@@ -643,6 +773,7 @@ function unfinished(state: State, current: Named): string | undefined {
   }
   for (let epoch = 1; epoch < current.epoch; epoch += 1) {
     if (state.file(epoch) !== FILE.serving) continue;
+    if (state.areApart(state.holder(epoch), current.owner)) continue;
     return state.lives(state.holder(epoch), epoch)
       ? "a stopped predecessor is never ended"
       : "a predecessor that is gone has no obituary";

@@ -76,6 +76,12 @@ export interface Faults {
   readonly wipes: number;
   /** Listings of the directory that lack the newest files. */
   readonly lateListings: number;
+  /** Times that a broker answers that it is full. */
+  readonly rejections: number;
+  /** Attempts that fail for want of something on the side of whoever tries. */
+  readonly ownErrors: number;
+  /** Times that a broker is replaced over a disagreement before that comes to a pause. */
+  readonly replacements: number;
 }
 
 const COUNTED = [
@@ -88,6 +94,9 @@ const COUNTED = [
   "forgotten",
   "wipes",
   "lateListings",
+  "rejections",
+  "ownErrors",
+  "replacements",
 ] as const satisfies readonly (keyof Faults)[];
 export type Counted = (typeof COUNTED)[number];
 
@@ -100,12 +109,21 @@ export interface Shape {
   readonly contenders: number;
   readonly epochs: number;
   readonly faults: Faults;
+  /** The host of each contender, and of the brokers that it starts. Default: one for all. */
+  readonly hosts?: readonly number[];
+  /** Each contender takes the brokers of the others for wrongly configured. */
+  readonly disagree?: true;
 }
 
 // Up to 64 bytes, which is enough for 3 contenders and 3 epochs, V8 keeps an array inside its own heap.
 const FILE_BYTES = 2;
 const CONTENDER_BYTES = 4;
 const BROKER_BYTES = 3;
+
+/** What shares a byte with whether a contender sleeps. */
+const ASLEEP = 0x01;
+const OTHER_HOST = 0x02;
+const NEWER_THAN_SHIFT = 2;
 
 /** What shares a byte with the phase of a broker. */
 const SLEEPS = 0x10;
@@ -139,6 +157,9 @@ export class State {
       shape.contenders * (CONTENDER_BYTES + shape.epochs * BROKER_BYTES);
     const state = new State(shape, new Uint8Array(size));
     for (const [place, name] of COUNTED.entries()) state.#bytes[place] = shape.faults[name];
+    for (let each = 0; each < shape.contenders; each += 1) {
+      if ((shape.hosts?.[each] ?? 0) !== 0) state.#bytes[state.#contender(each) + 3] = OTHER_HOST;
+    }
     return state;
   }
 
@@ -148,6 +169,10 @@ export class State {
 
   get epochs(): number {
     return this.#shape.epochs;
+  }
+
+  get disagree(): boolean {
+    return this.#shape.disagree === true;
   }
 
   copy(): State {
@@ -235,11 +260,31 @@ export class State {
   }
 
   sleeps(contender: number): boolean {
-    return this.#bytes[this.#contender(contender) + 3] === 1;
+    return (this.#bytes[this.#contender(contender) + 3]! & ASLEEP) !== 0;
   }
 
   setSleeps(contender: number, sleeps: boolean): void {
-    this.#bytes[this.#contender(contender) + 3] = sleeps ? 1 : 0;
+    const place = this.#contender(contender) + 3;
+    this.#bytes[place] = (this.#bytes[place]! & ~ASLEEP) | (sleeps ? ASLEEP : 0);
+  }
+
+  /** Whether a process of one of them means nothing to the other: they are on different hosts. */
+  areApart(one: number, other: number): boolean {
+    const host = (each: number): number => this.#bytes[this.#contender(each) + 3]! & OTHER_HOST;
+    return host(one) !== host(other);
+  }
+
+  /** The contender was asked for a broker of a later epoch than this one; undefined when for any. */
+  newerThan(contender: number): number | undefined {
+    const asked = this.#bytes[this.#contender(contender) + 3]! >> NEWER_THAN_SHIFT;
+    return asked === 0 ? undefined : asked - 1;
+  }
+
+  setNewerThan(contender: number, epoch: number | undefined): void {
+    const place = this.#contender(contender) + 3;
+    const asked = epoch === undefined ? 0 : epoch + 1;
+    this.#bytes[place] =
+      (this.#bytes[place]! & (ASLEEP | OTHER_HOST)) | (asked << NEWER_THAN_SHIFT);
   }
 
   // Brokers.

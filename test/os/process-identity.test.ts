@@ -4,7 +4,10 @@ import { text } from "node:stream/consumers";
 import { describe, expect, test } from "vitest";
 import { thisKernel } from "../../src/os/kernel/this-kernel.ts";
 import {
+  identityIn,
   identityOf,
+  isOfOtherHost,
+  livenessIn,
   livenessOf,
   ownIdentity,
   type ProcessIdentity,
@@ -122,5 +125,56 @@ describe.skipIf(!PROVES)("an identity that was taken of nobody", () => {
   test("is never alive", () => {
     expect(identityOf(OUT_OF_RANGE).startTime).toBeNull();
     expect(livenessOf(identityOf(OUT_OF_RANGE))).toBe("gone");
+  });
+});
+
+describe.skipIf(!PROVES)("a process as it is read (S5 S6)", () => {
+  const entry = thisKernel().read(process.pid)!;
+  const plain = { ...entry };
+  Reflect.deleteProperty(plain, "uniqueId");
+
+  test("carries its unique number where the system has one, and none where it has none", () => {
+    expect(identityIn({ ...plain, uniqueId: "77" })).toMatchObject({ uniqueId: "77" });
+    expect(identityIn(plain)).not.toHaveProperty("uniqueId");
+  });
+
+  test("is another one when its unique number is, though pid and start time are equal", () => {
+    const one = identityIn({ ...plain, uniqueId: "77" });
+    expect(livenessIn(one, () => ({ ...plain, uniqueId: "77" }))).toBe("alive");
+    expect(livenessIn(one, () => ({ ...plain, uniqueId: "78" }))).toBe("gone");
+  });
+
+  test("is compared by its start time where only one side has a unique number", () => {
+    const [one, none] = [identityIn({ ...plain, uniqueId: "77" }), identityIn(plain)];
+    expect(livenessIn(one, () => plain)).toBe("alive");
+    expect(livenessIn(none, () => ({ ...plain, uniqueId: "78" }))).toBe("alive");
+  });
+
+  test("is gone when it has ended, and alive only until then", () => {
+    expect(livenessIn(ownIdentity(), () => ({ ...entry, ended: true }))).toBe("gone");
+    expect(livenessIn(ownIdentity(), () => ({ ...entry, ended: false }))).toBe("alive");
+  });
+
+  test("that runs and cannot be read is not proven gone (F16)", () => {
+    expect(livenessIn(ownIdentity(), () => undefined)).toBe("unknown");
+    const nobody = { ...ownIdentity(), pid: OUT_OF_RANGE };
+    expect(livenessIn(nobody, () => undefined)).toBe("gone");
+  });
+});
+
+describe("an identity is of another host (F126)", () => {
+  const here = ownIdentity();
+  test.skipIf(!HAS_BOOT_ID)("when neither its host nor its boot is ours", () => {
+    const cases: Array<[change: Partial<ProcessIdentity>, expected: boolean]> = [
+      [{}, false],
+      [{ bootId: "another" }, false],
+      [{ hostId: "elsewhere" }, false],
+      [{ hostId: "elsewhere", bootId: "another" }, true],
+      [{ hostId: "elsewhere", bootId: null }, true],
+      [{ bootId: null }, false],
+    ];
+    for (const [change, expected] of cases) {
+      expect([change, isOfOtherHost({ ...here, ...change })]).toEqual([change, expected]);
+    }
   });
 });

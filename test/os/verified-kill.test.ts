@@ -6,7 +6,9 @@ import {
   ownIdentity,
   type ProcessIdentity,
 } from "../../src/os/process-identity.ts";
-import { killProven } from "../../src/os/verified-kill.ts";
+import type { ProcessHold } from "../../src/os/kernel/kernel.ts";
+import { thisKernel } from "../../src/os/kernel/this-kernel.ts";
+import { isOfOurLine, killProven, killThrough } from "../../src/os/verified-kill.ts";
 import { eventually } from "../support/eventually.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { startStranger } from "../support/stranger.ts";
@@ -76,4 +78,77 @@ describe.skipIf(startTime === null)("a signal", () => {
     expect(neighbour.alive()).toBe(true);
     await neighbour.end();
   });
+});
+
+describe.skipIf(startTime === null)("a hold on a process", () => {
+  /** What the system holds, and what is done with it. */
+  function held(change: Partial<ProcessHold> = {}): { hold: ProcessHold; calls: string[] } {
+    const calls: string[] = [];
+    const hold = {
+      read: () => thisKernel().read(process.pid),
+      signal: (): boolean => true,
+      ...change,
+    };
+    return {
+      calls,
+      hold: {
+        read: hold.read,
+        signal: (signal) => {
+          calls.push(signal);
+          return hold.signal(signal);
+        },
+        close: () => void calls.push("close"),
+      },
+    };
+  }
+
+  test("is let go of after each outcome, and once (S5)", () => {
+    const alive = held();
+    expect(killThrough(alive.hold, ownIdentity(), "SIGTERM")).toBe("signalled");
+    expect(alive.calls).toEqual(["SIGTERM", "close"]);
+    const other = held();
+    expect(killThrough(other.hold, { ...ownIdentity(), startTime: "1" }, "SIGTERM")).toBe("gone");
+    expect(other.calls).toEqual(["close"]);
+    const unread = held({ read: () => undefined });
+    expect(killThrough(unread.hold, ownIdentity(), "SIGTERM")).toBe("unproven");
+    expect(unread.calls).toEqual(["close"]);
+    const failing = held({
+      read: () => {
+        throw new Error("no");
+      },
+    });
+    expect(() => killThrough(failing.hold, ownIdentity(), "SIGTERM")).toThrow("no");
+    expect(failing.calls).toEqual(["close"]);
+  });
+
+  test("through which the signal does not arrive reports no signal (S5)", async () => {
+    const { hold } = held({ signal: () => false });
+    expect(killThrough(hold, ownIdentity(), "SIGKILL")).toBe("unproven");
+    const stranger = await startStranger();
+    const identity = identityOf(stranger.pid);
+    const entry = thisKernel().read(stranger.pid);
+    await stranger.end();
+    const late = held({ read: () => entry, signal: () => false });
+    expect(killThrough(late.hold, identity, "SIGKILL")).toBe("gone");
+  });
+
+  test.skipIf(process.platform !== "linux")(
+    "leaks no descriptor, whatever comes of it (S5)",
+    async () => {
+      const stranger = await startStranger();
+      const identity = identityOf(stranger.pid);
+      killProven({ ...identity, startTime: "1" }, "SIGTERM");
+      const before = readdirSync("/proc/self/fd").length;
+      for (let n = 0; n < 50; n += 1) killProven({ ...identity, startTime: "1" }, "SIGTERM");
+      expect(readdirSync("/proc/self/fd").length).toBeLessThan(before + 10);
+      await stranger.end();
+    },
+  );
+});
+
+test("numbers that are no process of its own, and the first process, are spared like ourselves (S5)", () => {
+  for (const pid of [1, 0, -1, -process.pid, process.pid, process.ppid]) {
+    expect([pid, isOfOurLine(pid)]).toEqual([pid, true]);
+  }
+  expect(isOfOurLine(2 ** 22 + 1)).toBe(false);
 });
