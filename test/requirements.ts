@@ -957,7 +957,7 @@ export const requirements: readonly Requirement[] = [
     id: "F141",
     title: "A review or an option does not override a stricter permission profile of the user",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F142",

@@ -142,11 +142,13 @@ export class JobRun {
   }
 
   async #openThread(): Promise<Opened> {
-    const { threadId, cwd, model, sandbox, approvalPolicy } = this.#request;
+    const { threadId, cwd, model, sandbox, permissions, config, approvalPolicy } = this.#request;
     const shared = {
       cwd,
       model,
       sandbox,
+      ...(permissions === null ? {} : { permissions }),
+      ...(config === null ? {} : { config }),
       ...(approvalPolicy === null ? {} : { approvalPolicy }),
     };
     const opened =

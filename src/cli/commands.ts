@@ -14,7 +14,12 @@ export const runOptions = {
   sandbox: {
     value: "MODE",
     choices: ["read-only", "workspace-write", "danger-full-access"],
-    help: "what its commands may touch",
+    help: "what its commands may touch; replaces a permission profile of Codex's configuration",
+  },
+  "default-sandbox": {
+    value: "MODE",
+    choices: ["read-only", "workspace-write", "danger-full-access"],
+    help: "the same where Codex's configuration selects no permission profile",
   },
   approval: {
     value: "POLICY",
@@ -59,7 +64,7 @@ export const reviewOptions = {
   sandbox: {
     value: "MODE",
     choices: ["read-only", "workspace-write", "danger-full-access"],
-    help: "what its commands may touch (default: read-only)",
+    help: "what its commands may touch; replaces a permission profile (default: read-only)",
   },
   background: { help: "return when the review has begun; `codex-broker jobs` has it from then on" },
   timeout: { value: "SECONDS", help: "interrupt the review when it takes longer" },

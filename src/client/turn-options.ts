@@ -11,7 +11,12 @@ export interface TurnOptions {
   readonly cwd?: string;
   readonly model?: string;
   readonly effort?: string;
+  /** Replaces the permission profile that Codex's configuration selects, with all that it hides. */
   readonly sandbox?: v2.SandboxMode;
+  /** A permission profile by its name; not together with `sandbox`. */
+  readonly permissions?: string;
+  /** Further settings of Codex for the thread, as `config.toml` names them. */
+  readonly config?: Readonly<Record<string, unknown>>;
   readonly approvalPolicy?: v2.AskForApproval;
   /** JSON Schema for the final message. */
   readonly outputSchema?: unknown;

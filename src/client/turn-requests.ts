@@ -16,11 +16,13 @@ export function joinsTurn({ prompt, target }: RunOptions): boolean {
 
 /** What opens the thread that the turn is to run on. */
 export function requestForThread(options: RunOptions, ticket: string): TurnRequest {
-  const { threadId, cwd, model, sandbox, approvalPolicy, ephemeral } = options;
+  const { threadId, cwd, model, sandbox, permissions, config, approvalPolicy, ephemeral } = options;
   const shared = {
     cwd: cwd ?? null,
     model: model ?? null,
     sandbox: sandbox ?? null,
+    ...(permissions === undefined ? {} : { permissions }),
+    ...(config === undefined ? {} : { config }),
     approvalPolicy,
   };
   if (threadId === undefined) {

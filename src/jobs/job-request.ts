@@ -12,6 +12,8 @@ const settings = v.object({
   model: text,
   effort: text,
   sandbox: text,
+  permissions: text,
+  config: v.optional(v.nullable(v.record(v.string(), v.unknown())), null),
   approvalPolicy: v.optional(v.unknown(), null),
   policy: v.optional(v.nullable(policySchema), null),
   outputSchema: v.optional(v.unknown(), null),

@@ -19,6 +19,10 @@ export interface JobRequest {
   readonly model: string | null;
   readonly effort: string | null;
   readonly sandbox: string | null;
+  /** Codex's permission profile; not together with a sandbox. */
+  readonly permissions: string | null;
+  /** Further settings of Codex for the thread. */
+  readonly config: Readonly<Record<string, unknown>> | null;
   readonly approvalPolicy: unknown;
   /** What it may do without anybody being asked; null for nothing. */
   readonly policy: Policy | null;

@@ -10,6 +10,8 @@ const request = {
   model: null,
   effort: null,
   sandbox: null,
+  permissions: null,
+  config: null,
   approvalPolicy: null,
   policy: null,
   outputSchema: null,

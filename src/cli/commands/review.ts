@@ -17,6 +17,7 @@ import { codexTarget, resolveTarget, targetLabel, type Target } from "../review/
 import { answerAll } from "../run/approvals.ts";
 import { requireShared, startJob } from "../run/background.ts";
 import { chooseReporter } from "../run/choose-reporter.ts";
+import { confine, type Confining } from "../run/confinement.ts";
 import { connectForTurn } from "../run/connect.ts";
 import { Interruption } from "../run/interruption.ts";
 import { lineOfFailure, lineOfResult, type ResultLine } from "../run/outcome.ts";
@@ -25,6 +26,7 @@ import { quietReporter } from "../run/quiet-reporter.ts";
 import type { Reporter } from "../run/reporter.ts";
 import { requireSandbox } from "../run/sandbox.ts";
 import { turnFailure } from "../run/turn-failure.ts";
+import { warn } from "../run/warn.ts";
 
 export async function execute(given: Given<typeof reviewOptions>): Promise<ExitCode> {
   return await new Review(given).execute();
@@ -32,8 +34,8 @@ export async function execute(given: Given<typeof reviewOptions>): Promise<ExitC
 
 /** What Codex is asked to do, by its own reviewer or by a turn of ours. */
 interface Work {
-  readonly shared: Pick<TurnOptions, "cwd" | "approvalPolicy" | "model" | "timeoutMs"> & {
-    readonly sandbox: v2.SandboxMode;
+  readonly shared: Pick<TurnOptions, "approvalPolicy" | "model" | "timeoutMs"> & {
+    readonly cwd: string;
   };
   readonly asked:
     | Pick<ReviewOptions, "target">
@@ -108,7 +110,6 @@ class Review {
     return {
       shared: {
         cwd: target.root,
-        sandbox: this.#given.choice("sandbox", reviewOptions.sandbox.choices) ?? "read-only",
         approvalPolicy: "never",
         ...(model === undefined ? {} : { model }),
         ...(timeoutMs === undefined ? {} : { timeoutMs }),
@@ -126,9 +127,10 @@ class Review {
 
   async #handOver({ shared, asked, title }: Work): Promise<ExitCode> {
     using interruption = new Interruption({ onFirst: () => {}, onSecond: () => {} });
-    await using client = await this.#connect(interruption, shared.sandbox);
+    await using client = await this.#connect(interruption);
+    const confining = await interruption.race(this.#confine(client, shared.cwd));
     const kind = "target" in asked ? "review" : "turn";
-    return await startJob(client, { kind, title, ...shared, ...asked }, this.#json);
+    return await startJob(client, { kind, title, ...shared, ...confining, ...asked }, this.#json);
   }
 
   async #review({ shared, asked }: Work): Promise<TurnResult> {
@@ -139,10 +141,12 @@ class Review {
       onSecond: () => reporter.gone(),
     });
     out.whenReaderGoes(() => interruption.interrupt());
-    await using client = await this.#connect(interruption, shared.sandbox);
+    await using client = await this.#connect(interruption);
+    const confining = await interruption.race(this.#confine(client, shared.cwd));
     reporter.preparing("opening a thread");
     const options = {
       ...shared,
+      ...confining,
       signal: interruption.signal,
       onQuestion: answerAll(false, (answer) => reporter.answered(answer)),
     };
@@ -156,10 +160,21 @@ class Review {
     return await turn.result;
   }
 
-  async #connect(interruption: Interruption, sandbox: v2.SandboxMode): Promise<BrokerClient> {
+  get #sandbox(): v2.SandboxMode | undefined {
+    return this.#given.choice("sandbox", reviewOptions.sandbox.choices);
+  }
+
+  async #confine(client: BrokerClient, cwd: string): Promise<Confining> {
+    const wish = { cwd, asked: this.#sandbox, otherwise: "read-only" } as const;
+    const { confining, warning } = await confine(client, wish);
+    if (warning !== undefined) warn(this.#reporter, warning);
+    return confining;
+  }
+
+  async #connect(interruption: Interruption): Promise<BrokerClient> {
     const client = await connectForTurn(this.#given, "review", this.#reporter, interruption);
     try {
-      await interruption.race(requireSandbox(client, sandbox));
+      await interruption.race(requireSandbox(client, this.#sandbox ?? "read-only"));
       return client;
     } catch (error) {
       client.close();

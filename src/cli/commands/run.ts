@@ -13,6 +13,7 @@ import { personAtTerminal } from "../ask/person-at-terminal.ts";
 import { answerAll, type Answered } from "../run/approvals.ts";
 import { refuseInBackground, runInBackground } from "../run/background.ts";
 import { chooseReporter } from "../run/choose-reporter.ts";
+import { confine, type Confining } from "../run/confinement.ts";
 import { connectForTurn } from "../run/connect.ts";
 import { Interruption } from "../run/interruption.ts";
 import { JsonReporter } from "../run/json-reporter.ts";
@@ -24,6 +25,7 @@ import { quietReporter } from "../run/quiet-reporter.ts";
 import type { Reporter } from "../run/reporter.ts";
 import { turnFailure } from "../run/turn-failure.ts";
 import { turnRequest, type TurnRequest } from "../run/turn-request.ts";
+import { warn } from "../run/warn.ts";
 import { wishOf } from "../run/wish.ts";
 
 export async function execute(given: Given<typeof runOptions>): Promise<ExitCode> {
@@ -82,7 +84,14 @@ class Run {
     using interruption = new Interruption({ onFirst: () => {}, onSecond: () => {} });
     await using client = await connectForTurn(this.#given, "run", this.#reporter, interruption);
     const threadId = await interruption.race(this.#threadToResume(client));
-    return await runInBackground(client, prompt, request, threadId, this.#json);
+    const confining = await interruption.race(this.#confine(client, request));
+    return await runInBackground(
+      client,
+      prompt,
+      { ...request, ...confining },
+      threadId,
+      this.#json,
+    );
   }
 
   async #runTurn(
@@ -95,8 +104,10 @@ class Run {
     this.#reporter.preparing(
       threadId === undefined ? "opening a thread" : `resuming thread ${threadId}`,
     );
+    const confining = await interruption.race(this.#confine(client, request));
     const turn = client.runTurn({
       ...request,
+      ...confining,
       prompt,
       ...(threadId === undefined ? {} : { threadId }),
       onQuestion: this.#answers(),
@@ -111,6 +122,17 @@ class Run {
       // Its questions have ended with it; whoever was asked is told before the screen is.
       await this.#person?.idle;
     }
+  }
+
+  async #confine(client: BrokerClient, { cwd }: TurnRequest): Promise<Confining> {
+    const { sandbox, "default-sandbox": otherwise } = runOptions;
+    const { confining, warning } = await confine(client, {
+      cwd,
+      asked: this.#given.choice("sandbox", sandbox.choices),
+      otherwise: this.#given.choice("default-sandbox", otherwise.choices),
+    });
+    if (warning !== undefined) warn(this.#reporter, warning);
+    return confining;
   }
 
   #answers(): QuestionHandler {

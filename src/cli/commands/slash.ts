@@ -168,7 +168,7 @@ async function rescue({ options, rest }: Typed): Promise<void> {
   const thread = options.has("resume") ? await continuation() : undefined;
   const args = [
     "run",
-    "--sandbox",
+    "--default-sandbox",
     sandbox,
     ...given(options, ["model", "effort"]),
     ...(thread === undefined ? [] : ["--resume", thread]),

@@ -2,6 +2,7 @@ import { BrokerError } from "../../base/errors.ts";
 import { Deadline, monotonicMs } from "../../base/deadline.ts";
 import { connectBroker } from "../../client/connect.ts";
 import { answerAll } from "../run/approvals.ts";
+import { confine } from "../run/confinement.ts";
 import { requireLogin } from "../run/login.ts";
 import { turnFailure } from "../run/turn-failure.ts";
 import { failureOf } from "../output/failure.ts";
@@ -43,11 +44,12 @@ async function review({ cwd, lastMessage, deadline }: GateRequest): Promise<Gate
     startTimeoutMs: deadline.remainingMs,
   });
   await requireLogin(client);
+  const { confining } = await confine(client, { cwd, asked: undefined, otherwise: "read-only" });
   const timeoutMs = Math.max(1, deadline.remainingMs - LEAVE_MS);
   const result = await client.runTurn({
     prompt: gatePrompt(lastMessage),
     cwd,
-    sandbox: "read-only",
+    ...confining,
     approvalPolicy: "never",
     outputSchema: gateSchema,
     onQuestion: answerAll(false, () => {}),

@@ -46,14 +46,16 @@ export async function runInBackground(
   threadId: string | undefined,
   json: boolean,
 ): Promise<ExitCode> {
-  const { cwd, model, effort, sandbox, approvalPolicy, policy, outputSchema, timeoutMs } = request;
+  const { cwd, model, effort, approvalPolicy, policy, outputSchema, timeoutMs } = request;
   const params = {
     prompt,
     threadId: threadId ?? null,
     cwd: cwd ?? null,
     model: model ?? null,
     effort: effort ?? null,
-    sandbox: sandbox ?? null,
+    sandbox: request.sandbox ?? null,
+    permissions: request.permissions ?? null,
+    config: request.config ?? null,
     approvalPolicy: approvalPolicy ?? null,
     policy: policy ?? null,
     outputSchema: outputSchema ?? null,

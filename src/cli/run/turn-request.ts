@@ -13,7 +13,6 @@ export type TurnRequest = Omit<TurnOptions, "prompt" | "threadId">;
 export function turnRequest(given: Given<typeof runOptions>): TurnRequest {
   const model = given.text("model");
   const effort = given.text("effort");
-  const sandbox = given.choice("sandbox", runOptions.sandbox.choices);
   const approvalPolicy = given.choice("approval", runOptions.approval.choices);
   const schemaFile = given.text("output-schema");
   const timeoutMs = given.seconds("timeout");
@@ -26,7 +25,6 @@ export function turnRequest(given: Given<typeof runOptions>): TurnRequest {
     ...(cwd === undefined ? {} : { cwd }),
     ...(model === undefined ? {} : { model }),
     ...(effort === undefined ? {} : { effort }),
-    ...(sandbox === undefined ? {} : { sandbox }),
     ...(approvalPolicy === undefined ? {} : { approvalPolicy }),
     ...(policy === undefined ? {} : { policy }),
     ...(schemaFile === undefined ? {} : { outputSchema: readSchema(schemaFile) }),
