@@ -1,12 +1,12 @@
 import type { ClientRequests } from "../app-server/generated/index.ts";
 import { asBrokerError, BrokerError } from "../base/errors.ts";
-import type { Deadline } from "../base/deadline.ts";
 import { deferred } from "../base/deferred.ts";
 import { trace } from "../base/trace.ts";
 import type { ServingRecord } from "../lifecycle/epoch-file.ts";
 import type { BrokerRequests, BrokerStatus } from "../wire/broker-protocol.ts";
 import type { Connection, RequestOptions } from "../wire/connection.ts";
 import { isRecord } from "../wire/messages.ts";
+import { historyPage } from "./history.ts";
 import type { Inbox, NotificationListener, QuestionHandler } from "./inbox.ts";
 import type { Policy } from "../wire/policy.ts";
 import { THREAD_OPENERS, TURN_STARTERS } from "../wire/method-kinds.ts";
@@ -19,6 +19,12 @@ import { TurnRun } from "./turn.ts";
 
 /** Every request with a known shape: Codex's own, and the broker's. */
 export interface KnownRequests extends ClientRequests, BrokerRequests {}
+
+/** Where a request goes, and with which parameters. */
+interface Place {
+  readonly target: Opened;
+  readonly sent: unknown;
+}
 
 interface Waiting {
   readonly connection: Connection;
@@ -104,15 +110,22 @@ export class BrokerClient {
   async request(method: string, params?: unknown, options?: RequestOptions): Promise<unknown> {
     await this.#moved();
     if (method === "broker/unqueue") return await this.#unqueue(params, options);
-    const { target, sent } = await this.#reach(method, params);
-    try {
-      return await this.#ask(target, method, sent, options);
-    } catch (error) {
-      // Refused before anything came of it, so it can be asked again elsewhere.
-      if (!BrokerError.is(error) || error.kind !== "draining") throw error;
-      await this.#moved();
-      if (this.#current === target) throw this.#whyNotMoved ?? error;
-      return await this.#ask(this.#current, method, await this.#follow(method, sent), options);
+    let sent = params;
+    let next = (): Promise<Place> => this.#reach(method, params);
+    for (;;) {
+      let target = this.#current;
+      try {
+        ({ target, sent } = await next());
+        return await this.#ask(target, method, sent, options);
+      } catch (error) {
+        // Refused before anything came of it, so it can be sent again, each time there is a successor.
+        if (!BrokerError.is(error) || error.kind !== "draining") throw error;
+        await this.#moved();
+        if (this.#current === target || options?.deadline?.expired === true) {
+          throw this.#whyNotMoved ?? error;
+        }
+        next = () => this.#follow(method, sent);
+      }
     }
   }
 
@@ -171,7 +184,7 @@ export class BrokerClient {
     params: unknown,
     options: RequestOptions | undefined,
   ): Promise<unknown> {
-    const undo = target.work.begin(method, params);
+    const failed = target.work.begin(method, params);
     try {
       const result = await target.link.connection.request(method, params, options);
       this.#threads.answered(method, params, result, target);
@@ -179,7 +192,7 @@ export class BrokerClient {
       return result;
     } catch (error) {
       // One that only takes too long to answer may still have begun a turn.
-      if (!BrokerError.is(error) || error.kind !== "requestTimedOut") undo();
+      failed(BrokerError.is(error) && error.kind === "requestTimedOut");
       throw error;
     }
   }
@@ -212,7 +225,7 @@ export class BrokerClient {
           this.#threads.opened({}, result, at);
           return result;
         },
-        lookUp: (threadId, deadline) => this.#lookUp(threadId, deadline),
+        lookUp: (threadId, deadline) => historyPage(this.#open, threadId, deadline),
       },
       options,
     );
@@ -286,10 +299,7 @@ export class BrokerClient {
   }
 
   /** Where a request belongs; its thread is brought there first, should it have been left meanwhile. */
-  async #reach(
-    method: string,
-    params: unknown,
-  ): Promise<{ readonly target: Opened; readonly sent: unknown }> {
+  async #reach(method: string, params: unknown): Promise<Place> {
     const threadId = threadIn(params);
     await this.#threads.arrival(threadId ?? "");
     const target = this.#targetOf(threadId);
@@ -307,18 +317,20 @@ export class BrokerClient {
   /**
    * Brings the thread of a request along to the current broker, from one that takes no other turn.
    *
-   * @returns the parameters for the current broker.
    * @throws BrokerError `threadBusy` while its turn runs there, unless the request is one that waits.
    */
-  async #follow(method: string, params: unknown): Promise<unknown> {
+  async #follow(method: string, params: unknown): Promise<Place> {
+    const target = this.#current;
     const threadId = threadIn(params);
-    if (threadId === undefined || !TURN_STARTERS.has(method)) return params;
+    if (threadId === undefined || !TURN_STARTERS.has(method)) {
+      return { target, sent: params };
+    }
     const running = this.#threads.runningAt(threadId);
-    if (running !== undefined && queueWishIn(params) === undefined) {
+    if (running?.work.runsTurnOf(threadId) === true && queueWishIn(params) === undefined) {
       const message = `Thread ${threadId} is running a turn, in a broker that takes no other.`;
       throw new BrokerError("threadBusy", message, { details: { threadId } });
     }
-    return await this.#queued.bring(this.#threads, this.#current, params);
+    return { target, sent: await this.#queued.bring(this.#threads, target, params) };
   }
 
   async #unqueue(params: unknown, options: RequestOptions | undefined): Promise<unknown> {
@@ -372,21 +384,6 @@ export class BrokerClient {
     const waiting: Waiting = { connection, listener };
     this.#waiting.add(waiting);
     return () => void this.#waiting.delete(waiting);
-  }
-
-  /** The thread's latest turns, asked of whichever broker is there by then. */
-  async #lookUp(
-    threadId: string,
-    deadline: Deadline,
-  ): Promise<ClientRequests["thread/turns/list"]["result"]> {
-    const { link } = await this.#open();
-    try {
-      const params = { threadId, limit: 5 };
-      const page = await link.connection.request("thread/turns/list", params, { deadline });
-      return page as ClientRequests["thread/turns/list"]["result"];
-    } finally {
-      link.connection.close();
-    }
   }
 }
 

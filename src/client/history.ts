@@ -2,6 +2,7 @@ import type { v2 } from "../app-server/generated/index.ts";
 import { Deadline, pause } from "../base/deadline.ts";
 import { trace } from "../base/trace.ts";
 import { RpcError } from "../wire/messages.ts";
+import type { Open } from "./opened.ts";
 
 const ANSWER_WITHIN_MS = 10_000;
 const FIRST_PAUSE_MS = 200;
@@ -35,5 +36,23 @@ export async function latestTurns(
       if (deadline.expired || signal?.aborted === true) return undefined;
       await pause(Math.min(pauseMs, deadline.remainingMs), signal);
     }
+  }
+}
+
+const TURNS_A_PAGE = 5;
+
+/** Asks whichever broker is there by then for a thread's latest turns. */
+export async function historyPage(
+  open: Open,
+  threadId: string,
+  deadline: Deadline,
+): Promise<v2.ThreadTurnsListResponse> {
+  const { link } = await open();
+  try {
+    const params = { threadId, limit: TURNS_A_PAGE };
+    const page = await link.connection.request("thread/turns/list", params, { deadline });
+    return page as v2.ThreadTurnsListResponse;
+  } finally {
+    link.connection.close();
   }
 }

@@ -72,10 +72,10 @@ export class ThreadBook<H extends ThreadHome> {
     return !this.#homes.has(threadId) && this.#settings.has(threadId);
   }
 
-  /** The connection on which the thread's turn runs. */
+  /** The connection on which the thread's turn runs, or may begin with the response to a request. */
   runningAt(threadId: string): H | undefined {
     const home = this.#homes.get(threadId);
-    return home !== undefined && isRunning(home, threadId) ? home : undefined;
+    return home !== undefined && mayRun(home, threadId) ? home : undefined;
   }
 
   /** Settles when the thread has arrived, or cannot; undefined when it is not on its way. */
@@ -85,7 +85,7 @@ export class ThreadBook<H extends ThreadHome> {
 
   /** A request was answered with a result. */
   answered(method: string, params: unknown, result: unknown, at: H): void {
-    at.work.answered(params, result);
+    at.work.answered(method, params, result);
     const asked = threadIn(params);
     if (asked !== undefined && LEAVERS.has(method)) {
       this.leave(asked, at);
@@ -188,7 +188,7 @@ export class ThreadBook<H extends ThreadHome> {
   /** What is subscribed to there and has no turn running is subscribed to here from now on. */
   takeOver(left: H, next: H, stays: (threadId: string) => boolean = () => false): void {
     for (const [threadId, home] of this.#homes) {
-      if (home !== left || stays(threadId) || isRunning(left, threadId)) continue;
+      if (home !== left || stays(threadId) || mayRun(left, threadId)) continue;
       this.#homes.set(threadId, next);
       const resuming = this.#follow(threadId, next).finally(() => {
         if (this.#resuming.get(threadId) === resuming) this.#resuming.delete(threadId);
@@ -300,8 +300,8 @@ export function threadIn(params: unknown): string | undefined {
   return typeof threadId === "string" ? threadId : undefined;
 }
 
-function isRunning(home: ThreadHome, threadId: string): boolean {
-  return home.link.connection.endCause === undefined && home.work.runsTurnOf(threadId);
+function mayRun(home: ThreadHome, threadId: string): boolean {
+  return home.link.connection.endCause === undefined && home.work.mayRunTurnOf(threadId);
 }
 
 /** The thread that the response to `thread/start`, `thread/resume` or `thread/fork` names. */

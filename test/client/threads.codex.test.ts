@@ -215,6 +215,27 @@ describe("a turn on a thread whose turn runs in the replaced broker", { timeout:
     },
   );
 
+  test("F187: that waits in the queue since before two replacements begins in the last successor", async () => {
+    await using world = await makeWorld();
+    await using client = await world.connect();
+    const threadId = await replacedWhileBusy(world, client);
+    const second = client.request("turn/start", {
+      threadId,
+      input: inputOf("say: second"),
+      broker: { whenBusy: "queue" },
+    } as never);
+    second.catch(() => {});
+    await moved(client, await rotate(world));
+    await moved(client, await rotate(world));
+    const first = endOn(client, threadId);
+    world.model.release("gate");
+    expect(await first).toMatchObject({ status: "completed" });
+    const ended = endOn(client, threadId);
+    await second;
+    expect(await ended).toMatchObject({ status: "completed" });
+    expect(world.model.requests.recent.at(-1)?.prompt).toBe("say: second");
+  });
+
   test("F187: that waits in the queue can be taken out of it, and its wait has an end", async () => {
     await using world = await makeWorld();
     await using client = await world.connect();

@@ -167,10 +167,10 @@ export class Proxy {
   }
 
   #forward(frame: RequestFrame, session: BrokerSession): void {
-    const undo = session.work.begin(frame.method, frame.params);
+    const failed = session.work.begin(frame.method, frame.params);
     const id = session.connection.forward(frame, (outcome) => {
       this.#requests.settled(frame);
-      if (isRefusal(outcome)) undo();
+      if (isRefusal(outcome)) failed(false);
       if (refusedForDraining(outcome) && session.draining?.reconnect === true) {
         return void this.#again(frame, session);
       }
