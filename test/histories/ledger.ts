@@ -79,9 +79,9 @@ export class Ledger {
   }
 
   /** Notes that somebody asks for the thread itself from now on. */
-  watches(threadId: string): Pick<Asked, "wasBusy"> {
-    const from = { threadId, from: performance.now(), to: Infinity };
-    return { wasBusy: () => this.#wasBusy(from) };
+  watches(threadId: string): Pick<Asked, "from" | "wasBusy"> {
+    const interval = { threadId, from: performance.now(), to: Infinity };
+    return { from: interval.from, wasBusy: () => this.#wasBusy(interval) };
   }
 
   ended(turn: TurnFacts): void {

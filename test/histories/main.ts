@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Deadline } from "../../src/base/deadline.ts";
+import { MAX_REPLACEMENTS_VARIABLE } from "../../src/lifecycle/replacement-loop.ts";
 import { LeakWatch } from "../support/leak-watch.ts";
 import { makeWorld } from "../support/world.ts";
 import { ACTIONS, historyOf, lineOf, OUTAGES, type Action } from "./history.ts";
@@ -57,7 +58,9 @@ async function hold({ seed, rounds, minutes, wanted, root }: Wanted) {
   let held = 0;
   {
     const config = { approvalPolicy: "on-request", sandboxMode: "workspace-write" } as const;
-    await using world = await makeWorld({ config });
+    // Rotations follow each other faster here than any user asks for them.
+    const env = { [MAX_REPLACEMENTS_VARIABLE]: "0" };
+    await using world = await makeWorld({ config, env });
     const client = await world.connect();
     const path = client.record.current ?? "";
     client.close();

@@ -5,7 +5,7 @@ import type { Watcher } from "./watcher.ts";
 interface About {
   readonly session: Watcher;
   readonly threadId?: string;
-  readonly busy?: Pick<Asked, "wasBusy">;
+  readonly busy?: Pick<Asked, "from" | "wasBusy">;
   readonly whenBusy?: "queue" | "refuse";
 }
 
@@ -18,7 +18,10 @@ const CROSSES: ReadonlySet<string> = new Set([
 ]);
 
 /** What Codex says of a thread that has had no turn and is not in memory. */
-const UNSAVED = /no rollout found|thread not found|not supported yet/;
+const UNSAVED = /no rollout found|thread not found|not supported yet|rollout at .* is empty/;
+
+/** What Codex says of a thread that the session has left. */
+const UNLOADED = /thread not found/;
 
 /** Why a request must not have been refused like this, or undefined where it may. */
 export function objectionTo(
@@ -39,6 +42,9 @@ export function objectionTo(
     return busy?.wasBusy() === true ? undefined : "no other turn was there";
   }
   if (kind === "invalidRequest" && method === "joinTurn") return undefined;
+  const since = busy?.from ?? Infinity;
+  const hasLeft = threadId !== undefined && session.hasLeft(threadId, since);
+  if (hasLeft && UNLOADED.test(message)) return undefined;
   const isUnsaved = threadId !== undefined && !ledger.isSaved(threadId);
   return isUnsaved && UNSAVED.test(message) ? undefined : "nothing explains it";
 }

@@ -113,10 +113,11 @@ export class RoundWork {
   ): Promise<void> {
     const isSubscribed = (session.subscriptionTo(threadId)?.openedAt ?? Infinity) < Infinity;
     if (!isSubscribed && !(await this.#resume(session, threadId))) return;
-    session.startsTurnOn(threadId);
+    const answered = session.startsTurnOn(threadId);
     const asked = this.#ledger.asks(threadId);
     const params = { threadId, input: inputOf(script.prompt), broker };
     const answer = await session.ask("turn/start", params, (received) => {
+      answered();
       const turn = received.ok ? received.result["turn"] : undefined;
       if (!isRecord(turn)) return asked.done();
       this.#accepted(session, threadId, String(turn["id"]), script, asked);

@@ -19,8 +19,12 @@ export class Watcher {
   readonly #ledger: Ledger;
   readonly #active = new Map<string, Subscription>();
   readonly #ever: Subscription[] = [];
-  /** Threads that a turn of the library opens by itself. */
-  readonly #implicit = new Set<string>();
+  /** Threads that a turn opens by itself, and when the latest of these was asked for. */
+  readonly #implicit = new Map<string, number>();
+  /** How many requests that open each thread by themselves are not answered yet. */
+  readonly #pendingOpens = new Map<string, number>();
+  /** When the latest request to leave each thread was answered; Infinity until then. */
+  readonly #leftAt = new Map<string, number>();
   /** Requests to leave a thread that are not answered yet. */
   readonly #leaving = new Map<string, Promise<Answer>>();
   #opensUnknown = 0;
@@ -54,17 +58,35 @@ export class Watcher {
    */
   async implicitly<T>(threadId: string | undefined, run: () => Promise<T>): Promise<T> {
     if (threadId === undefined) this.#opensUnknown += 1;
-    else this.#implicit.add(threadId);
+    const done = threadId === undefined ? undefined : this.#opensImplicitly(threadId);
     try {
       return await run();
     } finally {
       if (threadId === undefined) this.#opensUnknown -= 1;
+      done?.();
     }
   }
 
-  /** A session that starts a turn receives its events, though it has left the thread meanwhile. */
-  startsTurnOn(threadId: string): void {
-    if (!this.#active.has(threadId)) this.#implicit.add(threadId);
+  /**
+   * A session that starts a turn receives its events, though it has left the thread meanwhile.
+   *
+   * @returns what to do when the request was answered.
+   */
+  startsTurnOn(threadId: string): () => void {
+    const canOvertake = this.session.kind === "library";
+    return this.#active.has(threadId) && !canOvertake ? () => {} : this.#opensImplicitly(threadId);
+  }
+
+  #opensImplicitly(threadId: string): () => void {
+    this.#implicit.set(threadId, performance.now());
+    this.#pendingOpens.set(threadId, (this.#pendingOpens.get(threadId) ?? 0) + 1);
+    return () => this.#pendingOpens.set(threadId, (this.#pendingOpens.get(threadId) ?? 1) - 1);
+  }
+
+  /** Whether the session has left the thread, or was leaving it at that time or later. */
+  hasLeft(threadId: string, since: number): boolean {
+    const leftAt = this.#leftAt.get(threadId);
+    return leftAt !== undefined && (leftAt >= since || !this.#active.has(threadId));
   }
 
   /** Turns whose end should have come and has not. */
@@ -124,17 +146,29 @@ export class Watcher {
     if (this.session.kind === "library") await this.#leaving.get(threadId);
     const before = this.#active.get(threadId);
     const subscription = before ?? this.#subscribe(threadId);
+    subscription.opening += 1;
     return await this.ask(method, params, (answer) => {
+      subscription.opening -= 1;
+      const isCurrent = this.#active.get(threadId) === subscription;
       if (answer.ok) subscription.openedAt = Math.min(subscription.openedAt, performance.now());
-      else if (subscription.openedAt === Infinity) this.#active.delete(threadId);
+      else if (isCurrent && subscription.openedAt === Infinity && subscription.opening === 0) {
+        this.#active.delete(threadId);
+      }
     });
   }
 
   async unsubscribe(threadId: string): Promise<Answer> {
     this.#active.delete(threadId);
+    this.#leftAt.set(threadId, Infinity);
+    const from = performance.now();
     const answer = this.ask("thread/unsubscribe", { threadId }, () => {
-      if (this.#leaving.get(threadId) === answer) this.#leaving.delete(threadId);
-      this.#implicit.delete(threadId);
+      if (this.#leaving.get(threadId) === answer) {
+        this.#leaving.delete(threadId);
+        this.#leftAt.set(threadId, performance.now());
+      }
+      // A turn that is being started, or was asked for afterwards, subscribes again.
+      const isPending = (this.#pendingOpens.get(threadId) ?? 0) > 0;
+      if (!isPending && (this.#implicit.get(threadId) ?? 0) < from) this.#implicit.delete(threadId);
     });
     this.#leaving.set(threadId, answer);
     return await answer;
@@ -181,7 +215,7 @@ export class Watcher {
   }
 
   #unasked(method: string, threadId: string): void {
-    if (this.#opensUnknown > 0) this.#implicit.add(threadId);
+    if (this.#opensUnknown > 0) this.#implicit.set(threadId, performance.now());
     if (this.#implicit.has(threadId)) return;
     this.#ledger.violation(`${this.name} receives ${method} of ${threadId}, which it has left`);
   }
