@@ -1036,13 +1036,13 @@ export const requirements: readonly Requirement[] = [
     id: "F154",
     title: "doctor and setup report a CODEX_HOME that cannot be written",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F155",
     title: "A missing home directory and a lack of descriptors are typed errors",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F156",

@@ -1,4 +1,5 @@
 import { BrokerError, errnoOf, type ErrorKind } from "../base/errors.ts";
+import { systemLimitOf } from "../base/system-limit.ts";
 import type { AppServerExit } from "./child.ts";
 
 export { codexVersionFrom, requireSupported } from "./codex-version.ts";
@@ -21,6 +22,9 @@ const HOME_UNUSABLE = /^Error: (CODEX_HOME points to .+, but that path .+)$/m;
 
 /** What Rust adds below an error, and what tells nobody anything. */
 const BACKTRACE = /\n(?:Stack backtrace:|stack backtrace:|note: run with)/;
+
+/** EMFILE and ENFILE, as Rust and its C libraries report them. */
+const OUT_OF_DESCRIPTORS = /^.*\(os error 2[34]\)$/m;
 
 /** Rust's exit code after a panic. */
 const PANIC = 101;
@@ -90,6 +94,10 @@ function diagnose(codex: string, exit: AppServerExit, hasProc: boolean): Diagnos
       hint: "Try again in a moment; if it stays so, end the other Codex that uses the same CODEX_HOME.",
     };
   }
+  const limit = OUT_OF_DESCRIPTORS.exec(stderrTail)?.[0];
+  if (limit !== undefined) {
+    return { kind: "systemLimit", message: `${codex} ${how} before it answered: ${limit}.` };
+  }
   const last = stderrTail.split(BACKTRACE)[0]?.split("\n").at(-1) ?? "";
   return {
     kind: "appServerStartFailed",
@@ -115,6 +123,10 @@ function notSpawned(codex: string, error: Error): Diagnosis {
   const why = NOT_STARTABLE[errno];
   if (why !== undefined) {
     return { kind: "codexUnusable", message: `${codex} could not be started (${errno}): ${why}.` };
+  }
+  const limit = systemLimitOf(error);
+  if (limit !== undefined) {
+    return { kind: limit.kind, message: `${codex} could not be started. ${limit.message}` };
   }
   return {
     kind: "appServerStartFailed",

@@ -118,6 +118,12 @@ const facts = {
     exit: EXIT.couldNotStart,
     hint: "Run `codex-broker ensure` outside the sandbox, and allow the sandbox to connect to that socket; `codex-broker doctor` names it.",
   },
+  systemLimit: {
+    code: -33014,
+    retryable: true,
+    exit: EXIT.couldNotStart,
+    hint: "Raise the limit (`ulimit -n 1024` for open files), or end programs that are not needed, then try again.",
+  },
 
   // A broker could not be had.
   appServerStartFailed: {

@@ -44,6 +44,7 @@ const severities = {
   noProofHere: "note",
   workspaceInvalid: "error",
   codexHomeMissing: "error",
+  codexHomeUnwritable: "error",
   codexNotFound: "error",
   codexUnusable: "error",
   codexTooOld: "error",

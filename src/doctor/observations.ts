@@ -128,8 +128,20 @@ export interface SurroundingsSeen {
     /** Why Codex cannot set up its own sandbox here, in its words; null where it can, or does not say. */
     readonly noSandbox: string | null;
   }>;
+  /** The first thing in CODEX_HOME to which Codex writes and this user may not. */
+  readonly unwritable: UnwritableSeen | undefined;
   readonly login: LoginSeen;
   readonly endpointVariable: EndpointVariableSeen | undefined;
+}
+
+/** What this user may not write to. */
+export interface UnwritableSeen {
+  readonly path: string;
+  readonly errno: string;
+  /** Of the path, in words; null where the system has no such owners. */
+  readonly owner: string | null;
+  /** Whether it belongs to this user. */
+  readonly own: boolean;
 }
 
 export interface LoginSeen {

@@ -1,9 +1,9 @@
 import { createHash, createHmac, randomUUID } from "node:crypto";
 import { accessSync, constants, existsSync, realpathSync, statSync } from "node:fs";
-import { homedir } from "node:os";
 import path from "node:path";
 import { locateCodex } from "../app-server/locate.ts";
 import { BrokerError } from "../base/errors.ts";
+import { accountHome, homeInEnvironment, noHome } from "../os/home-directory.ts";
 import { configuredVariables } from "./config-variables.ts";
 import { decisiveEnvironment, type Variables } from "./environment.ts";
 import { placeOf, type Place } from "./place.ts";
@@ -151,8 +151,15 @@ export function codexHomeOf(env: NodeJS.ProcessEnv): string {
   }
 }
 
-/** As Codex finds it, in the environment that it will get; this process may have another one. */
+/**
+ * As Codex finds it, in the environment that it will get; this process may have another one.
+ *
+ * @throws BrokerError `codexHomeMissing`.
+ */
 function homeOf(env: NodeJS.ProcessEnv): string {
-  const home = env[process.platform === "win32" ? "USERPROFILE" : "HOME"];
-  return home === undefined || !path.isAbsolute(home) ? homedir() : home;
+  const home = homeInEnvironment(env) ?? accountHome();
+  if (home !== undefined) return home;
+  throw new BrokerError("codexHomeMissing", `${noHome()}, so Codex has no CODEX_HOME.`, {
+    hint: "Set HOME to a directory of this user, or CODEX_HOME to one for Codex.",
+  });
 }

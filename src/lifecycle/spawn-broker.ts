@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import { BrokerError, messageOf } from "../base/errors.ts";
 import type { Deadline } from "../base/deadline.ts";
 import { deferred, type Deferred } from "../base/deferred.ts";
+import { systemLimitOf } from "../base/system-limit.ts";
 import { trace } from "../base/trace.ts";
 import { startOutsideJob, type FreeProcess, type FreeStart } from "../os/free-start.ts";
 import { neutralDirectory } from "../os/neutral-directory.ts";
@@ -45,6 +46,8 @@ export async function spawnBroker(
     if (report.state === "failed") throw BrokerError.fromJSON(report.error);
   } catch (error) {
     if (BrokerError.is(error)) throw error;
+    const limit = systemLimitOf(error);
+    if (limit !== undefined) throw limit;
     const message = `The broker could not be started: ${messageOf(error)}.`;
     throw new BrokerError("brokerStartFailed", message, { cause: error });
   } finally {

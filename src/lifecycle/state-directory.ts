@@ -1,7 +1,6 @@
-import { statSync } from "node:fs";
-import { homedir, userInfo } from "node:os";
 import path from "node:path";
 import { BrokerError } from "../base/errors.ts";
+import { accountHome, homeInEnvironment, noHome } from "../os/home-directory.ts";
 
 /** Formats that cannot read each other live side by side, each in a directory of its own. */
 export const FORMAT = "v2";
@@ -17,7 +16,7 @@ export interface StateDirectory {
  * and a sandboxed tool agree whatever XDG_* and TMPDIR their hosts gave them.
  *
  * @throws BrokerError `usage` for a relative CODEX_BROKER_STATE_DIR, which would lead each of them
- *   somewhere else.
+ *   somewhere else; `stateDirUnusable` where this user has no home directory.
  */
 export function stateDirectory(env: NodeJS.ProcessEnv = process.env): StateDirectory {
   const chosen = env["CODEX_BROKER_STATE_DIR"];
@@ -25,7 +24,7 @@ export function stateDirectory(env: NodeJS.ProcessEnv = process.env): StateDirec
     if (!path.isAbsolute(chosen)) throw notAbsolute(chosen);
     return { path: path.resolve(chosen), overridden: true };
   }
-  return { path: usualStateDirectory(env, home()), overridden: false };
+  return { path: usualStateDirectory(env, home(env)), overridden: false };
 }
 
 function notAbsolute(chosen: string): BrokerError {
@@ -62,12 +61,12 @@ export function usualStateDirectory(
 }
 
 /** The account's own home, which a host cannot change by HOME; HOME only where the account has none. */
-function home(): string {
-  try {
-    const account = userInfo().homedir;
-    if (account !== "" && statSync(account).isDirectory()) return account;
-  } catch {
-    // No such account, as in a container that runs under a bare number.
-  }
-  return homedir();
+function home(env: NodeJS.ProcessEnv): string {
+  const home = accountHome() ?? homeInEnvironment(env);
+  if (home !== undefined) return home;
+  throw new BrokerError(
+    "stateDirUnusable",
+    `${noHome()}, so there is no place for the state of brokers.`,
+    { hint: "Set HOME to a directory of this user, or CODEX_BROKER_STATE_DIR to one for brokers." },
+  );
 }

@@ -86,7 +86,7 @@ test("F75: a binary that the system will not start is unusable, with the reason"
 
 test("F96: a lack of descriptors or processes may pass, so it is no fault of the binary", () => {
   for (const code of ["EMFILE", "ENFILE", "EAGAIN", "ENOMEM"]) {
-    expect(notSpawned(code)).toMatchObject({ kind: "appServerStartFailed", retryable: true });
+    expect(notSpawned(code)).toMatchObject({ kind: "systemLimit", retryable: true });
   }
 });
 

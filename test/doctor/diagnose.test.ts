@@ -111,6 +111,11 @@ const CASES: Readonly<Record<FindingCode, Change>> = {
   killsByNumber: { surroundings: { signalsThroughDescriptors: false } },
   noProofHere: { surroundings: { canProve: false, platform: "darwin" } },
   workspaceInvalid: { surroundings: { workspace: unresolved("workspaceInvalid") } },
+  codexHomeUnwritable: {
+    surroundings: {
+      unwritable: { path: "/h/.codex", errno: "EACCES", owner: "root (0)", own: false },
+    },
+  },
   codexHomeMissing: { surroundings: { codexHome: unresolved("codexHomeMissing") } },
   codexNotFound: { surroundings: { codex: unresolved("codexNotFound") } },
   codexUnusable: {

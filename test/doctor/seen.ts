@@ -22,6 +22,7 @@ export const healthySurroundings: SurroundingsSeen = {
   workspace: { found: true, path: "/work" },
   codexHome: { found: true, path: "/home/.codex" },
   codex: { found: true, path: "/bin/codex", version: "0.169.0", noSandbox: null },
+  unwritable: undefined,
   login: { file: "there", path: "/home/.codex/auth.json", elsewhere: false },
   endpointVariable: undefined,
 };

@@ -5,6 +5,7 @@ import {
   type BrokerErrorJson,
   type ExitCode,
 } from "../../base/errors.ts";
+import { systemLimitOf } from "../../base/system-limit.ts";
 import { RpcError } from "../../wire/messages.ts";
 import { printableLine } from "./printable.ts";
 import type { Output } from "./output.ts";
@@ -21,6 +22,8 @@ export interface Failure extends FailureJson {
 
 /** Whatever was thrown, in the words of the command line. */
 export function failureOf(thrown: unknown): Failure {
+  const limit = BrokerError.is(thrown) ? undefined : systemLimitOf(thrown);
+  if (limit !== undefined) return { ...limit.toJSON(), exitCode: limit.exitCode };
   if (BrokerError.is(thrown)) return { ...thrown.toJSON(), exitCode: thrown.exitCode };
   if (thrown instanceof RpcError) {
     return {

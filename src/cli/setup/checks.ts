@@ -21,7 +21,14 @@ type Asked = Extract<Trial, { state: "asked" }>;
 /** The findings of the doctor without which there is no use in trying. */
 const NEEDED: Readonly<Partial<Record<Name, readonly FindingCode[]>>> = {
   node: ["nodeTooOld"],
-  codex: ["workspaceInvalid", "codexHomeMissing", "codexNotFound", "codexUnusable", "codexTooOld"],
+  codex: [
+    "workspaceInvalid",
+    "codexHomeMissing",
+    "codexHomeUnwritable",
+    "codexNotFound",
+    "codexUnusable",
+    "codexTooOld",
+  ],
   state: ["stateDirRelative", "stateDirUnsafe", "stateDirUnusable", "socketPathTooLong"],
 };
 

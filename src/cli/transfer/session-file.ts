@@ -1,7 +1,7 @@
 import { closeSync, openSync, readdirSync, readSync, realpathSync, statSync } from "node:fs";
-import { homedir } from "node:os";
 import path from "node:path";
 import { BrokerError, errnoOf, messageOf } from "../../base/errors.ts";
+import { accountHome, homeInEnvironment, noHome } from "../../os/home-directory.ts";
 import { isRecord } from "../../wire/messages.ts";
 
 const ENDING = ".jsonl";
@@ -21,9 +21,15 @@ export interface SessionFile {
   readonly cwd: string | undefined;
 }
 
+function homeDirectory(): string {
+  const home = homeInEnvironment(process.env) ?? accountHome();
+  if (home === undefined) throw new BrokerError("sessionNotFound", `${noHome()}.`);
+  return home;
+}
+
 /** Claude Code keeps a directory for each directory that it was used in; Codex imports from there alone. */
 export function projectsDirectory(): string {
-  return path.join(homedir(), ".claude", "projects");
+  return path.join(homeDirectory(), ".claude", "projects");
 }
 
 /**

@@ -9,7 +9,8 @@ export const SETTLED_AFTER_MS = 60_000;
 export function* diagnoseGround({ ground }: Observations): Generator<Finding> {
   const { stateDir, place } = ground;
   if (stateDir.state === "refused") {
-    yield finding("stateDirRelative", stateDir.error.message, stateDir.error.hint);
+    const { kind, message, hint } = stateDir.error;
+    yield finding(kind === "usage" ? "stateDirRelative" : "stateDirUnusable", message, hint);
   } else if (stateDir.overridden) {
     yield finding(
       "stateDirChosen",

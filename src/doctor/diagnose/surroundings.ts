@@ -25,6 +25,7 @@ const PASSED_OVER =
 export function* diagnoseSurroundings({ surroundings, scopes }: Observations): Generator<Finding> {
   yield* diagnoseSystem(surroundings);
   yield* diagnoseCodex(surroundings, scopes);
+  yield* diagnoseCodexHome(surroundings);
   yield* diagnoseLogin(surroundings, scopes);
   yield* diagnoseEndpointVariable(surroundings);
 }
@@ -115,6 +116,30 @@ function* diagnoseCodex(seen: SurroundingsSeen, scopes: readonly ScopeSeen[]): G
       { details: { pid: record.broker.pid, theirs: record.codex, ours: path } },
     );
   }
+}
+
+function* diagnoseCodexHome({ codexHome, unwritable }: SurroundingsSeen): Generator<Finding> {
+  if (!codexHome.found || unwritable === undefined) return;
+  const { path, errno, owner, own } = unwritable;
+  const why =
+    errno === "EROFS"
+      ? "its file system is read-only"
+      : own
+        ? "its mode does not allow it, although it belongs to this user"
+        : `it belongs to ${owner ?? "another user"}`;
+  const home = shellWord(codexHome.path);
+  const next =
+    errno === "EROFS"
+      ? "Mount it writable, or set CODEX_HOME to a directory that Codex can write to."
+      : own
+        ? `Type \`chmod -R u+rwX ${home}\`.`
+        : `Type \`sudo chown -R "$(id -u):$(id -g)" ${home}\`, or set CODEX_HOME to a directory of yours.`;
+  yield finding(
+    "codexHomeUnwritable",
+    `Codex cannot write to ${path} (${errno}): ${why}. Every turn fails.`,
+    next,
+    { details: { path, codexHome: codexHome.path, errno, owner } },
+  );
 }
 
 function objectionTo(version: string, codex: string): BrokerErrorJson | undefined {

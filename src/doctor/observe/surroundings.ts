@@ -14,6 +14,7 @@ import type {
   Resolved,
   SurroundingsSeen,
 } from "../observations.ts";
+import { unwritableIn } from "./codex-home.ts";
 import { reach } from "./reach.ts";
 
 const ANSWER_WITHIN_MS = 5_000;
@@ -36,6 +37,7 @@ export async function observeSurroundings(
     workspace: resolved("workspaceInvalid", () => ({ path: workspaceOf(cwd ?? process.cwd()) })),
     codexHome,
     codex: await observeCodex(codex, env),
+    unwritable: codexHome.found ? unwritableIn(codexHome.path, new Date()) : undefined,
     login: observeLogin(codexHome, env),
     endpointVariable: await observeEndpointVariable(env),
   };
