@@ -96,7 +96,8 @@ describe(
         { maxDescendants: 2 },
         async (client) => {
           for (let each = 0; each < 3; each += 1) {
-            await client.runTurn({ prompt: "say: a thread with an MCP server of its own" }).result;
+            const prompt = "say: a thread with an MCP server of its own";
+            await client.runTurn({ prompt, keepThread: true }).result;
           }
           await eventually(
             async () => ((await client.status()).usage.descendants?.count ?? 0) > 2,
