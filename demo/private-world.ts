@@ -15,7 +15,7 @@ import { makeTempDir, type TempDir } from "../test/support/temp-dir.ts";
 import { letter } from "./scripts.ts";
 
 /** Inherited by all that is started for the demo, so that it can be counted at the end. */
-const MARK = "CODEX_BROKER_DEMO_MARK";
+const MARK = "BROKER_DEMO_MARK";
 
 /** A cold start takes half a second. The demo ends after its connects, so they have to end. */
 const CONNECT_LIMIT_MS = 15_000;

@@ -12,7 +12,7 @@ import { Random } from "./random.ts";
 import type { Place, Scenario } from "./scenarios.ts";
 
 /** The variable by which every process of one election is known. It does not count for the scope. */
-const MARK = "CODEX_BROKER_ELECTION";
+const MARK = "BROKER_ELECTION_MARK";
 /** What is superfluous must be gone by then. */
 const PATIENCE_MS = 5_000;
 /** From the word to the instant at which all ask: enough to give it to everybody. */

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { INSTANCE_VARIABLE } from "../../src/os/process-mark.ts";
 import { readStat, type ProcStat } from "../../src/os/proc-stat.ts";
 import type { ClientProcess } from "./client-process.ts";
 
@@ -29,7 +30,13 @@ export class Bystanders {
     const [command, ...rest] = argumentsOf(appServer);
     const double = spawn(command!, rest, {
       stdio: ["pipe", "ignore", "ignore"],
-      env: { ...environmentOf(appServer), CODEX_HOME: home, FAKE_APP_SERVER_PLAN: undefined },
+      env: {
+        ...environmentOf(appServer),
+        CODEX_HOME: home,
+        FAKE_APP_SERVER_PLAN: undefined,
+        // Only what the app-server itself has started inherits its mark.
+        [INSTANCE_VARIABLE]: undefined,
+      },
       cwd: "/",
       detached: true,
     });

@@ -24,14 +24,14 @@ export interface FaultPlan {
 }
 
 /** Names the file of the plan. Does not count for the scope, so that all meet whether they have it or not. */
-export const PLAN_VARIABLE = "CODEX_BROKER_FAULT_PLAN";
+export const PLAN_VARIABLE = "BROKER_FAULT_PLAN";
 /** Milliseconds by which the clock of all processes of that role is wrong from the start. */
 export const CLOCK_VARIABLE: Readonly<Record<Role, string>> = {
-  broker: "CODEX_BROKER_FAULT_BROKER_CLOCK",
-  client: "CODEX_BROKER_FAULT_CLIENT_CLOCK",
+  broker: "BROKER_FAULT_BROKER_CLOCK",
+  client: "BROKER_FAULT_CLIENT_CLOCK",
 };
 /** A broker program with this in its environment only looks like a broker. */
-export const BYSTANDER_VARIABLE = "CODEX_BROKER_FAULT_BYSTANDER";
+export const BYSTANDER_VARIABLE = "BROKER_FAULT_BYSTANDER";
 
 /** Where the process that the fault struck has put its pid. */
 export function firedPath(plan: string): string {

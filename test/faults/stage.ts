@@ -27,7 +27,7 @@ import { ClientProcess, type Ask } from "./client-process.ts";
 import { firedPath, PLAN_VARIABLE, type FaultPlan } from "./plan.ts";
 
 /** The variable by which every process of one stage is known. It does not count for the scope. */
-const MARK = "CODEX_BROKER_FAULT_STAGE";
+const MARK = "BROKER_FAULT_STAGE";
 const STRUCK_WITHIN_MS = 60_000;
 
 export interface ClientOptions {

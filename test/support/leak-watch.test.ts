@@ -3,7 +3,8 @@ import { once } from "node:events";
 
 import { afterEach, describe, expect, test } from "vitest";
 
-import { LeakWatch } from "./leak-watch.ts";
+import { inheritanceFrom } from "../../src/lifecycle/environment.ts";
+import { LeakWatch, MARK } from "./leak-watch.ts";
 import { CAN_SEE_PROCESSES } from "./marked-processes.ts";
 import { makeTempDir } from "./temp-dir.ts";
 
@@ -19,6 +20,10 @@ describe("leak watch", () => {
   };
   afterEach(() => {
     for (const child of children.splice(0)) child.kill("SIGKILL");
+  });
+
+  test("marks brokers too: the rules for the environment pass its variable on (F128)", () => {
+    expect(inheritanceFrom({ [MARK]: "x" }).broker).toEqual({ [MARK]: "x" });
   });
 
   test("says nothing when nothing is left", async () => {

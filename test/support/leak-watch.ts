@@ -6,8 +6,11 @@ import { CAN_SEE_PROCESSES, type MarkedProcess, markedProcesses } from "./marked
 import { pidsInWorkerJob } from "./worker-job.ts";
 import { everOwnedPaths, ownedPaths } from "./owned-paths.ts";
 
-/** The variable by which the descendants of a suite are known, detached ones and orphans too. */
-const MARK = "CODEX_BROKER_TEST_MARK";
+/**
+ * The variable by which the descendants of a suite are known, detached ones and orphans too. A broker
+ * inherits it only under a name that the rules for the environment pass on.
+ */
+export const MARK = "BROKER_TEST_MARK";
 
 /** What is just ending gets so long to be gone. */
 const PATIENCE_MS = 5_000;
