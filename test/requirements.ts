@@ -1024,7 +1024,7 @@ export const requirements: readonly Requirement[] = [
     id: "F152",
     title: "proxy --private passes the arguments of app-server on",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F153",

@@ -23,6 +23,8 @@ const LOCKED_PAUSE_MS = 100;
 
 export interface StartOptions {
   readonly codex: string;
+  /** After those that every app-server of ours has. */
+  readonly args?: readonly string[];
   readonly cwd: string;
   readonly env: NodeJS.ProcessEnv;
   readonly maxLineBytes: number;
@@ -91,7 +93,7 @@ async function startOnce(options: StartOptions): Promise<StartedAppServer> {
   trace("debug", "appServer.starting", { codex: options.codex });
   const child = AppServerChild.spawn({
     ...options,
-    args: ARGUMENTS,
+    args: [...ARGUMENTS, ...(options.args ?? [])],
     onLine: (line) => onLine(line),
   });
   trace("debug", "appServer.spawned", { pid: child.pid });

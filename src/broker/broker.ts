@@ -299,6 +299,7 @@ export class Broker implements Host {
     try {
       const appServer = await this.#appServer.start({
         codex: scope.codex,
+        args: this.#order.appServerArguments ?? [],
         cwd: neutralDirectory(),
         env: appServerEnvironment(process.env, this.#order, instance),
         ownership: { instance, findLiving: () => this.#livingRecords.find() },

@@ -39,6 +39,8 @@ export interface EnsureOptions {
   readonly scope: Scope;
   readonly introduction: Introduction;
   readonly limits?: Partial<BrokerLimits>;
+  /** Options of `codex app-server` for a broker that is started: only where the scope is private. */
+  readonly appServerArguments?: readonly string[];
   /** Use only a broker of a later epoch than this one, however healthy the broker of this one is. */
   readonly newerThan?: number;
   readonly deadline?: Deadline;
@@ -100,7 +102,11 @@ export async function ensureBroker(options: EnsureOptions): Promise<Ensured> {
       if (claim === undefined) continue;
       trace("info", "ensure.superseding", { epoch: claim.epoch, reason: verdict.reason });
       course.started = claim.epoch;
-      await startBroker({ scope, claim, limits }, deadline, env);
+      await startBroker(
+        { scope, claim, limits, appServerArguments: options.appServerArguments ?? [] },
+        deadline,
+        env,
+      );
       trace("debug", "ensure.started", { epoch: claim.epoch });
       continue;
     }

@@ -11,6 +11,8 @@ export interface StartOrder {
   readonly scope: Scope;
   readonly claim: ClaimedRecord;
   readonly limits: BrokerLimits;
+  /** Options of `codex app-server`; others share it, unless the scope is private. */
+  readonly appServerArguments?: readonly string[];
   /** Variables that the app-server is to have, and that the broker was started without. */
   readonly environment?: Readonly<Record<string, string>>;
 }

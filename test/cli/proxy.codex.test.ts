@@ -89,6 +89,17 @@ describe("proxy", { timeout: LIMIT_MS }, () => {
     expect(program.stderr).toBe("");
   });
 
+  test("what a program passes to codex reaches its private app-server (F152)", async () => {
+    await using world = await makeWorld();
+    const given = ["--private", "--", "-c", 'model="mine"', "app-server", "--listen", "stdio://"];
+    await using program = start(world, ...given);
+    await program.initialize();
+    expect(textAt(await program.request("thread/start", {}), "model")).toBe("mine");
+    await using shared = start(world, "--", "app-server");
+    await shared.initialize();
+    expect(textAt(await shared.request("thread/start", {}), "model")).not.toBe("mine");
+  });
+
   test("two at once share one app-server, and each hears its own", async () => {
     await using world = await makeWorld();
     await using one = start(world);

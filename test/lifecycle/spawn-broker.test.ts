@@ -235,7 +235,7 @@ describe("a start that fails (F53)", () => {
       });
       const endings = JSON.parse(await text(child.stdout)) as string[];
       expect(endings.length).toBeGreaterThan(3);
-      expect(new Set(endings.slice(0, -1))).toEqual(new Set(["brokerStartFailed"]));
+      expect(new Set(endings.slice(0, -1))).toEqual(new Set(["systemLimit"]));
       expect(endings.at(-1)).toBe("started");
     },
   );

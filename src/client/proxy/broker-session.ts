@@ -15,6 +15,7 @@ type Unasked = NotificationFrame | RequestFrame;
 
 export interface SessionOptions {
   readonly scope: Scope;
+  readonly appServerArguments?: readonly string[];
   readonly deadline: Deadline;
   readonly signal: AbortSignal;
   readonly limits?: Partial<BrokerLimits>;

@@ -35,6 +35,8 @@ const HISTORY_LIMIT_MS = 60_000;
 
 export interface ProxyOptions {
   readonly scope: Scope;
+  /** Options of `codex app-server`, for a private scope. */
+  readonly appServerArguments?: readonly string[];
   /** Where an app-server of the program's own would run. */
   readonly cwd: string;
   readonly limits?: Partial<BrokerLimits>;

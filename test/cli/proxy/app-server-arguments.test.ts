@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { checkAppServerArguments } from "../../../src/cli/proxy/app-server-arguments.ts";
+import { appServerArguments } from "../../../src/cli/proxy/app-server-arguments.ts";
 
 describe("what a program passes to codex", () => {
   test.each([
@@ -9,7 +9,7 @@ describe("what a program passes to codex", () => {
     ["app-server", "--listen=stdio://", "--analytics-default-enabled"],
     ["app-server", "--stdio"],
   ])("is taken where a shared app-server is that anyway: %j", (...args: string[]) => {
-    expect(() => checkAppServerArguments(args)).not.toThrow();
+    expect(appServerArguments(args, false)).toEqual([]);
   });
 
   test.each([
@@ -22,7 +22,35 @@ describe("what a program passes to codex", () => {
     ["exec", "hello"],
     ["app-server", "daemon"],
   ])("is refused where it would change it for everyone: %j", (...args: string[]) => {
-    expect(() => checkAppServerArguments(args)).toThrow(
+    expect(() => appServerArguments(args, false)).toThrow(
+      expect.objectContaining({ kind: "usage" }) as Error,
+    );
+  });
+
+  test.each([
+    [[], []],
+    [["app-server", "--listen", "stdio://"], []],
+    [
+      ["app-server", "-c", "model=x", "--enable=y", "--strict-config"],
+      ["-c", "model=x", "--enable=y", "--strict-config"],
+    ],
+    [
+      ["-c", "app-server", "app-server", "--analytics-default-enabled"],
+      ["-c", "app-server", "--analytics-default-enabled"],
+    ],
+  ])("is passed on to a private app-server: %j (F152)", (args, passed) => {
+    expect(appServerArguments(args, true)).toEqual(passed);
+  });
+
+  test.each([
+    ["exec", "hello"],
+    ["app-server", "daemon"],
+    ["app-server", "--listen", "ws://127.0.0.1:1"],
+    ["app-server", "--listen=off"],
+    ["app-server", "-c"],
+    ["app-server", "--print-startup-config"],
+  ])("is refused where it would be no app-server on stdio: %j (F152)", (...args: string[]) => {
+    expect(() => appServerArguments(args, true)).toThrow(
       expect.objectContaining({ kind: "usage" }) as Error,
     );
   });
