@@ -377,10 +377,21 @@ export const commands = [
     summary: "a slash command of the Claude Code plugin",
     about:
       "What was typed behind the slash command comes on stdin, with a last line that says so: it never is a part of " +
-      "a command line. The options are those that the plugin's page of the command names.",
-    operands: [{ name: "command", required: true, help: "review, rescue, status, …" }],
+      "a command line. The options are those that the plugin's page of the command names. The here-document has a " +
+      "random delimiter, which is made after the text.",
+    operands: [
+      {
+        name: "command",
+        required: true,
+        help: "review, rescue, status, …; delimiter, can-resume, wait",
+      },
+      { name: "word", help: "the delimiter of the text; to wait, the id of a job" },
+    ],
     options: {},
-    examples: [{ line: "codex-broker slash status", does: "as the plugin calls it" }],
+    examples: [
+      { line: "codex-broker slash delimiter", does: "a new delimiter for a text" },
+      { line: "codex-broker slash wait k3fq2m9x", does: "as the plugin calls it" },
+    ],
     load: () => import("./commands/slash.ts"),
   }),
   command({

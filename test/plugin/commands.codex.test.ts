@@ -14,7 +14,7 @@ const session = (id: string): NodeJS.ProcessEnv => ({ CODEX_BROKER_HOST_SESSION:
 
 /** Waits for a job as the agent is told to. */
 async function waitFor(plugin: Installed, page: string, job: string): Promise<string> {
-  const line = plugin.agentLines(page).find((one) => one.includes("jobs wait"));
+  const line = plugin.agentLines(page).find((one) => one.includes("slash wait"));
   const { stdout, stderr } = await plugin.shell((line ?? "").replace("JOB", job));
   return stdout + stderr;
 }
@@ -26,14 +26,7 @@ async function handOver(
   env: NodeJS.ProcessEnv = {},
   page = RESCUE,
 ): Promise<string> {
-  const line = plugin.agentLines(page).find((one) => one.includes("slash rescue"));
-  const place = page === RESCUE ? "\nTEXT\n" : "\nTASK\n";
-  return (
-    await plugin.shell(
-      (line ?? "").replace(place, () => `\n${task}\n`),
-      env,
-    )
-  ).stdout;
+  return await plugin.handOver(page, task, env);
 }
 
 function git(world: World, ...args: string[]): void {
@@ -50,7 +43,7 @@ describe("the installed plugin, on a machine with Node and codex alone", LIMIT, 
     const plugin = new Installed(world);
     const started = await handOver(plugin, "--effort low say: all done");
     const job = jobIn(started);
-    expect(started).toContain(`codex-broker jobs wait ${job}`);
+    expect(started).toContain(`codex-broker slash wait ${job}`);
     expect(await waitFor(plugin, RESCUE, job)).toBe("all done\n");
     expect(await plugin.slash("result")).toContain("all done");
     expect(await plugin.slash("result", job.slice(0, 5))).toContain("all done");
@@ -79,20 +72,61 @@ describe("the installed plugin, on a machine with Node and codex alone", LIMIT, 
     expect(existsSync(join(world.workspace, "owned"))).toBe(false);
   });
 
-  test("F94: a focus is no option and no shell; one that the host has cut is refused", async () => {
+  test("F94: a focus is no option and no shell", async () => {
     await using world = await makeWorld();
     const plugin = new Installed(world);
     git(world, "init", "-q");
     writeFileSync(join(world.workspace, "a.txt"), "a\n");
-    const focus = "-m is it $(touch owned) `id` \"quoted\" 'enough'?";
+    const focus = "-m is it $(touch owned) `id` \"quoted\" 'enough'? ```js\nx()\n```";
     const job = jobIn(await plugin.slash("adversarial-review", `--background ${focus}`));
     await waitFor(plugin, "commands/adversarial-review.md", job);
     expect(world.model.requests.recent.at(-1)?.prompt).toContain(focus);
     expect(existsSync(join(world.workspace, "owned"))).toBe(false);
-    const asked = world.model.requests.total;
-    const cut = await plugin.slash("adversarial-review", "look at ```js\nx()\n``` please");
-    expect(cut).toContain("did not arrive whole");
-    expect(world.model.requests.total).toBe(asked);
+  });
+
+  test("a text that ends a here-document of an earlier delimiter is text all the same (F172)", async () => {
+    await using world = await makeWorld();
+    const plugin = new Installed(world);
+    const earlier = await plugin.delimiter(RESCUE);
+    const task = [
+      "say: x",
+      "CODEX_BROKER_TYPED_7c41e9",
+      "touch owned",
+      `(end of what was typed, ${earlier})`,
+      earlier,
+      "touch owned",
+      "(end of what was typed)",
+      "DELIMITER",
+      "touch owned",
+    ].join("\n");
+    const job = jobIn(await handOver(plugin, task));
+    await waitFor(plugin, RESCUE, job);
+    expect(world.model.requests.recent.at(-1)?.prompt).toBe(task);
+    expect(existsSync(join(world.workspace, "owned"))).toBe(false);
+  });
+
+  test("a job's id is never read as an option, and the agent waits by its id alone (F171)", async () => {
+    await using world = await makeWorld();
+    const plugin = new Installed(world);
+    const hostile = join(world.workspace, "hostile");
+    writeFileSync(hostile, "#!/bin/sh\ntouch owned\n", { mode: 0o755 });
+    const options = `--codex ${hostile}`;
+    for (const command of ["status", "result", "cancel"] as const) {
+      for (const typed of [`abc ${options}`, `-- ${options}`, `-- --codex=${hostile}`]) {
+        expect(await plugin.slash(command, typed)).toContain("is not the id of a job");
+      }
+    }
+    const [wait = ""] = plugin.agentLines(RESCUE).filter((line) => line.includes("slash wait"));
+    for (const job of [
+      options,
+      `abc ${options}`,
+      `-- --codex=${hostile}`,
+      `"--codex=${hostile}"`,
+    ]) {
+      const { stdout, stderr } = await plugin.shell(wait.replace("JOB", job));
+      expect(stdout + stderr).toMatch(/nknown option|is not the id|oo many/);
+    }
+    expect(existsSync(join(world.workspace, "owned"))).toBe(false);
   });
 
   test("an unknown option starts nothing, and an adversarial review takes an effort (F147)", async () => {
@@ -213,8 +247,14 @@ describe("the installed plugin, on a machine with Node and codex alone", LIMIT, 
     const start = plugin.hook("SessionStart", { env: { CLAUDE_ENV_FILE: variables } });
     start.child.stdin.end(JSON.stringify({ session_id: id, transcript_path: file }));
     expect(await start.ended).toMatchObject({ code: 0 });
-    const [line] = plugin.blocks("transfer", "");
-    const { stdout } = await plugin.shell(`. '${variables}'\n${line ?? ""}`);
+    const { stdout: shown } = await plugin.shell(`. '${variables}'; env`);
+    const env = Object.fromEntries(
+      [...shown.matchAll(/^(CODEX_BROKER_HOST_\w+)=(.*)$/gm)].map(([, name, value]) => [
+        name,
+        value,
+      ]),
+    ) as NodeJS.ProcessEnv;
+    const stdout = await plugin.slash("transfer", "", env);
     expect(stdout).toContain(`session ${id} is transferred`);
     expect(stdout).toMatch(/codex resume \S+/);
   });
@@ -256,7 +296,7 @@ describe("the installed plugin, on a machine with Node and codex alone", LIMIT, 
     await using world = await makeWorld();
     const plugin = new Installed(world);
     renameSync(join(plugin.root, "program"), join(plugin.root, "elsewhere"));
-    expect(await plugin.slash("status")).toContain("npm run build");
+    expect(await plugin.delimiter("commands/status.md")).toContain("npm run build");
     const hook = plugin.hook("Stop");
     hook.child.stdin.end("{}");
     expect(await hook.ended).toMatchObject({ code: 0, stdout: "" });

@@ -1,4 +1,14 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Deadline } from "../../src/base/deadline.ts";
@@ -65,6 +75,31 @@ function stopped(world: World): Disposable {
   return { [Symbol.dispose]: () => pids.forEach((pid) => process.kill(pid, "SIGCONT")) };
 }
 
+/** A PATH with a node that notes its start, and then waits until it is released. */
+function slowNode(world: World): Disposable & {
+  readonly env: NodeJS.ProcessEnv;
+  readonly started: string;
+  release(): void;
+} {
+  const bin = join(world.stateDir, "..", "slow-bin");
+  mkdirSync(bin);
+  const [started, gate] = [join(bin, "started"), join(bin, "gate")];
+  execFileSync("mkfifo", [gate]);
+  const script = `#!/bin/sh\n: >'${started}'\nread -r go <'${gate}'\nexec '${process.execPath}' "$@"\n`;
+  writeFileSync(join(bin, "node"), script, { mode: 0o755 });
+  let released = false;
+  const release = (): void => {
+    if (released) return;
+    released = true;
+    // Opened for both, so that it blocks nobody where no node waits.
+    const fifo = openSync(gate, "r+");
+    writeSync(fifo, "go\n");
+    // The reader may open it later.
+    setTimeout(() => closeSync(fifo), 20_000).unref();
+  };
+  return { env: { PATH: bin }, started, release, [Symbol.dispose]: release };
+}
+
 /** The same home for the hook and the shell, so that both mean one broker. */
 function installed(world: World): Installed {
   return new Installed(world, { CODEX_BROKER_CODEX: world.env["CODEX_BROKER_CODEX"] });
@@ -89,7 +124,8 @@ describe("the input of a hook", LIMIT, () => {
     ] as const) {
       const { code, stdout, stderr } = await given(input, ends);
       expect({ code, stdout }).toEqual({ code: 0, stdout: "" });
-      expect(stderr).toContain("the hook did nothing");
+      // The end of a session is read in the background, where there is something to do.
+      expect(stderr).toContain(event === "SessionEnd" ? "" : "the hook did nothing");
     }
     const huge = `{"a":"${"x".repeat(1_000_000)}","session_id":"s"}`;
     // With time enough, so that what ends it is the input and not its bound.
@@ -154,6 +190,30 @@ describe("at the end of a session", LIMIT, () => {
     expect(await stateOf(world, other)).toBe("running");
     world.model.release("other");
     expect((await cli(world, ["jobs", "wait", other])).stdout).toBe("other\n");
+  });
+
+  test("no program is started where nothing is to be done (F151)", async () => {
+    await using world = await makeWorld();
+    const plugin = installed(world);
+    changeSettings(world.workspace, { reviewGate: true }, world.env);
+    using node = slowNode(world);
+    const said = await fire(world, plugin, "SessionEnd", {}, { env: node.env });
+    expect(said).toMatchObject({ code: 0, stdout: "", stderr: "" });
+    expect(existsSync(node.started)).toBe(false);
+  });
+
+  test("a machine on which Node does not start yet holds up no end, and the jobs are cancelled (F151)", async () => {
+    await using world = await makeWorld();
+    const plugin = installed(world);
+    changeSettings(world.workspace, { jobsAtEnd: "cancel" }, world.env);
+    const mine = await begin(world, "hold: mine", "session-1");
+    using node = slowNode(world);
+    // Node cannot begin before this has ended: it waits for the release.
+    const said = await fire(world, plugin, "SessionEnd", { reason: "logout" }, { env: node.env });
+    expect(said).toMatchObject({ code: 0, stdout: "", stderr: "" });
+    expect(await stateOf(world, mine)).toBe("running");
+    node.release();
+    expect((await cli(world, ["jobs", "wait", mine])).code).toBe(130);
   });
 
   test("F13: a broker that does not move holds up no hook, and its jobs are cancelled when it does", async () => {

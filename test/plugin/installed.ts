@@ -90,13 +90,30 @@ export class Installed {
     return program.ended;
   }
 
-  /** A slash command as the user types it: the output of the last block that the host runs. */
+  /** A slash command as the user types it: the output of the line that the agent runs for it. */
   async slash(command: CommandName, typed = "", env: NodeJS.ProcessEnv = {}): Promise<string> {
-    const line = this.blocks(command, typed).at(-1);
-    if (line === undefined) throw new Error(`the host runs nothing for ${command}`);
-    const { code, stdout, stderr } = await this.shell(line, env);
-    if (code !== 0) throw new Error(`${command} ended with ${String(code)}: ${stderr}`);
+    return await this.handOver(`commands/${command}.md`, typed, env);
+  }
+
+  /** Runs the line of a page that takes a text, as the agent is told to: with a new delimiter. */
+  async handOver(page: string, typed: string, env: NodeJS.ProcessEnv = {}): Promise<string> {
+    const delimiter = await this.delimiter(page, env);
+    const line = this.agentLines(page).find((one) => one.includes("DELIMITER"));
+    if (line === undefined) throw new Error(`${page} takes no text`);
+    const text = typed === "" ? "\n" : `\n${typed}\n`;
+    const { code, stdout, stderr } = await this.shell(
+      line.replaceAll("DELIMITER", delimiter).replace(/\n(TEXT|TASK)\n/, () => text),
+      env,
+    );
+    if (code !== 0) throw new Error(`${page} ended with ${String(code)}: ${stderr}`);
     return stdout;
+  }
+
+  /** Runs the line that prints it: the host does so for a command, the agent for a task of its own. */
+  async delimiter(page: string, env: NodeJS.ProcessEnv = {}): Promise<string> {
+    const text = this.#substituted(readFileSync(join(this.root, page), "utf8"));
+    const [, line = ""] = /```(?:!|bash)\n([^\n]* slash delimiter)\n```/.exec(text) ?? [];
+    return (await this.shell(line, env)).stdout.trim();
   }
 
   /** A hook, as the host starts it. What it reads is the caller's. */

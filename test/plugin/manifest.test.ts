@@ -55,29 +55,47 @@ describe("the pages", () => {
     expect(pages.toSorted()).toEqual([...COMMANDS]);
   });
 
-  test.each(COMMANDS)(
-    "%s says what it is for, and may run this program and little else",
-    (name) => {
-      const head = frontMatter(`commands/${name}.md`);
-      expect(head["description"]?.length).toBeGreaterThan(10);
-      expect(head["argument-hint"]).toMatch(/^'.*'$/);
-      expect(head["disable-model-invocation"]).toBe("true");
-      const tools = (head["allowed-tools"] ?? "").split(", ");
-      expect(tools[0]).toBe("Bash(${CLAUDE_PLUGIN_ROOT}/bin/codex-broker:*)");
-      const others = ["AskUserQuestion", "Bash(npm install -g @openai/codex)"];
-      expect(tools.slice(1).filter((tool) => !others.includes(tool))).toEqual([]);
-    },
-  );
+  test.each(COMMANDS)("%s says what it is for", (name) => {
+    const head = frontMatter(`commands/${name}.md`);
+    expect(head["description"]?.length).toBeGreaterThan(10);
+    expect(head["argument-hint"]).toMatch(/^'.*'$/);
+    expect(head["disable-model-invocation"]).toBe("true");
+  });
 
-  test.each(COMMANDS)("F94: in %s nothing that was typed is a part of a line of shell", (name) => {
+  test.each(COMMANDS)("%s may run exactly the commands that it needs (F171)", (name) => {
     const page = readFileSync(join(PLUGIN, "commands", `${name}.md`), "utf8");
-    const shells = [...page.matchAll(/```(?:!|bash)\n.*?```|!`[^`]*`/gs)].map(([text]) => text);
+    const lines = [...page.matchAll(/^"\$\{CLAUDE_PLUGIN_ROOT\}\/bin\/codex-broker" (.*)$/gm)];
+    const needed = lines.map(([, words = ""]) => {
+      const [command, verb, ...more] = words.split(" ");
+      // Every other command has options that name programs, sandboxes or brokers; `slash` has none.
+      expect(command).toBe("slash");
+      const any = more.length === 0 ? "" : ":*";
+      return `Bash(\${CLAUDE_PLUGIN_ROOT}/bin/codex-broker slash ${verb}${any})`;
+    });
+    expect(needed.length).toBeGreaterThan(1);
+    const tools = (frontMatter(`commands/${name}.md`)["allowed-tools"] ?? "").split(", ");
+    const others = tools.filter((tool) => tool !== "AskUserQuestion");
+    expect(others.toSorted()).toEqual([...new Set(needed)].toSorted());
+    const slash: CommandSpec | undefined = commands.find((one) => one.name === "slash");
+    expect(slash?.options).toEqual({});
+  });
+
+  const PAGES = [...COMMANDS.map((name) => `commands/${name}.md`), "agents/codex-rescue.md"];
+
+  test.each(PAGES)("F94: in %s no text is a part of a line of shell (F172)", (name) => {
+    const page = readFileSync(join(PLUGIN, name), "utf8");
+    const shells = [...page.matchAll(/```(!|bash)\n(.*?)```|!`([^`]*)`/gs)];
     expect(shells.length).toBeGreaterThan(0);
-    for (const shell of shells) {
-      const outside = shell.replaceAll(/<<'(\w+)'\n.*?\n\1\n/gs, "<<\n");
-      expect(outside).not.toContain("$ARGUMENTS");
+    for (const [shell, kind] of shells) {
+      expect(shell).not.toContain("$ARGUMENTS");
+      // What the host runs by itself is fixed: what was typed is not in it at all.
+      if (kind !== "bash") expect(shell).toMatch(/^```!\n"\S+" slash [a-z-]+\n```$/);
+      const outside = shell.replaceAll(/<<'DELIMITER'\n.*?\nDELIMITER\n/gs, "<<\n");
       expect(outside).not.toMatch(/\$(?!\{CLAUDE_PLUGIN_ROOT\})/);
+      expect(outside).not.toMatch(/TEXT|TASK/);
     }
+    // No delimiter stands in a page, where a text could have it from.
+    expect(page).not.toMatch(/<<(?!'DELIMITER')/);
   });
 
   test("the agent may use a shell and no other tool", () => {
@@ -99,18 +117,34 @@ describe("the hooks", () => {
     }
   });
 
-  test.each(HOOKS)("F101: %s is done before the host loses patience", (event) => {
-    const { command, timeout } = hookLine(PLUGIN, event);
-    const [, words = ""] = /codex-broker\.mjs" hook (.*)$/.exec(command) ?? [];
-    const spec: CommandSpec | undefined = commands.find(({ name }) => name === "hook");
-    const read = readPlainly(spec!, words.split(" "));
-    const within = Number(read?.options["within"]);
-    expect(within).toBeGreaterThan(0);
-    expect(within).toBeLessThan(timeout);
-    // All hooks of a session's end together have a second and a half, whatever each of them says.
-    if (event === "SessionEnd") expect(within).toBeLessThan(1.5);
+  test.each(["SessionStart", "Stop"] as const)(
+    "F101: %s is done before the host loses patience",
+    (event) => {
+      const { command, timeout } = hookLine(PLUGIN, event);
+      const [, words = ""] = /codex-broker\.mjs" hook (.*)$/.exec(command) ?? [];
+      const within = Number(readHook(words)?.options["within"]);
+      expect(within).toBeGreaterThan(0);
+      expect(within).toBeLessThan(timeout);
+    },
+  );
+
+  test("the end of a session starts Node in the background alone, and reads its input there (F151)", () => {
+    const { command } = hookLine(PLUGIN, "SessionEnd");
+    expect(command).toBe('. "${CLAUDE_PLUGIN_ROOT}/bin/session-end.sh"');
+    const script = readFileSync(join(PLUGIN, "bin/session-end.sh"), "utf8");
+    const starts = [...script.matchAll(/^.*node .*$/gm)].map(([line]) => line);
+    expect(starts).toHaveLength(2);
+    for (const line of starts) {
+      const [, words = ""] = / hook (.*) <&3 >\/dev\/null 2>&1 &$/.exec(line) ?? [];
+      expect(readHook(words)?.operands).toEqual(["session-end"]);
+    }
   });
 });
+
+function readHook(words: string): ReturnType<typeof readPlainly> {
+  const spec: CommandSpec | undefined = commands.find(({ name }) => name === "hook");
+  return readPlainly(spec!, words.split(" "));
+}
 
 test("what starts the program can be started", () => {
   for (const name of ["codex-broker", "codex-broker.mjs"]) {

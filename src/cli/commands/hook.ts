@@ -40,7 +40,7 @@ export async function execute(given: Given<typeof hookOptions>): Promise<ExitCod
   const budgetMs = given.seconds("within") ?? DEFAULT_WITHIN_MS;
   const deadline = Deadline.after(budgetMs - process.uptime() * 1_000);
   try {
-    const answer = await deadline.race(answerTo(event, deadline), () => tooLate(name));
+    const answer = await answerTo(name, event, deadline);
     const json = hostJson(answer);
     if (json !== undefined) out.json(json);
   } catch (error) {
@@ -49,10 +49,13 @@ export async function execute(given: Given<typeof hookOptions>): Promise<ExitCod
   return EXIT.ok;
 }
 
-async function answerTo(event: Event, deadline: Deadline): Promise<HookAnswer> {
+async function answerTo(name: string, event: Event, deadline: Deadline): Promise<HookAnswer> {
   const before = beforeItPasses(deadline);
   const reading = await readHookInput(process.stdin, before.within(INPUT_WITHIN_MS));
-  if (reading.state === "read") return await event(reading.input, before);
+  // What needs no waiting is done even if the time is up.
+  if (reading.state === "read") {
+    return await deadline.race(event(reading.input, before), () => tooLate(name));
+  }
   err.line(`codex-broker: the hook did nothing: ${reading.why}`);
   return {};
 }

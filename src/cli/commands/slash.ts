@@ -19,10 +19,13 @@ import { continuation, toContinue } from "../slash/continuation.ts";
 import { leadingOptions, type Typed, type TypedOptions } from "../slash/leading-options.ts";
 import { ask, show } from "../slash/own-program.ts";
 import { scopeOptions } from "../slash/review-scope.ts";
-import { readTypedText } from "../slash/typed-text.ts";
+import { newDelimiter, readTypedText } from "../slash/typed-text.ts";
 
 /** A shorter name for a model, as users of the published plugin know it. */
 const MODELS: Readonly<Record<string, string>> = { spark: "gpt-5.3-codex-spark" };
+
+/** A host ends a command after ten minutes. */
+const WAIT_SECONDS = "570";
 
 const GO_ON = "Go on with what you were doing, and bring it to its end.";
 
@@ -35,14 +38,19 @@ const targetOptions = { base: "REF", commit: "SHA", scope: "auto|working-tree|br
  */
 export async function execute(given: Given): Promise<ExitCode> {
   try {
-    const [name = ""] = given.operands;
+    const [name = "", word] = given.operands;
+    const plain = Object.hasOwn(plainVerbs, name) ? plainVerbs[name] : undefined;
+    if (plain !== undefined) {
+      await plain(word);
+      return EXIT.ok;
+    }
     const verb = Object.hasOwn(verbs, name) ? verbs[name] : undefined;
     if (verb === undefined) {
       throw new BrokerError("usage", `There is no slash command ${JSON.stringify(name)}.`, {
-        hint: `There are ${Object.keys(verbs).join(", ")}.`,
+        hint: `There are ${[...Object.keys(verbs), ...Object.keys(plainVerbs)].join(", ")}.`,
       });
     }
-    const typed = leadingOptions(await readTypedText(process.stdin), verb.options);
+    const typed = leadingOptions(await readTypedText(process.stdin, word), verb.options);
     if (verb.takes === "nothing" && typed.rest !== "") throw needless(name, typed.rest);
     await verb.act(typed);
   } catch (error) {
@@ -77,17 +85,12 @@ const verbs: Readonly<Record<string, Verb>> = {
     takes: "text",
     act: rescue,
   },
-  "can-resume": {
-    options: {},
-    takes: "nothing",
-    act: async () => out.json((await toContinue("session")) ?? { available: false }),
-  },
   transfer: {
     options: { source: "FILE" },
     takes: "nothing",
     async act({ options }) {
       const source = options.get("source") ?? hostTranscript(process.env);
-      await show({ args: ["transfer", ...(source === undefined ? [] : ["--session", source])] });
+      await show({ args: ["transfer", ...(source === undefined ? [] : [`--session=${source}`])] });
     },
   },
   status: {
@@ -98,7 +101,7 @@ const verbs: Readonly<Record<string, Verb>> = {
   result: {
     options: {},
     takes: "job",
-    act: async ({ rest }) => await show({ args: ["jobs", "result", ...words(rest)] }),
+    act: async ({ rest }) => await show({ args: ["jobs", "result", ...jobIn(rest)] }),
   },
   cancel: { options: {}, takes: "job", act: cancel },
   setup: {
@@ -110,6 +113,13 @@ const verbs: Readonly<Record<string, Verb>> = {
     takes: "nothing",
     act: setUp,
   },
+};
+
+/** Those that take no text of a user, and nothing from stdin. */
+const plainVerbs: Readonly<Record<string, (word: string | undefined) => Promise<void>>> = {
+  delimiter: () => Promise.resolve(out.line(newDelimiter())),
+  "can-resume": async () => out.json((await toContinue("session")) ?? { available: false }),
+  wait: async (job = "") => await waitFor(jobIn(job), WAIT_SECONDS),
 };
 
 async function target(options: Typed["options"]): Promise<readonly string[]> {
@@ -146,7 +156,7 @@ async function start(
   out.line(
     options.has("background")
       ? "It was asked for in the background: do not wait for it."
-      : `Wait for it: codex-broker jobs wait ${job} --timeout 570`,
+      : `Wait for it: codex-broker slash wait ${job}`,
   );
   out.line(
     `/codex-broker:status ${job} · /codex-broker:result ${job} · /codex-broker:cancel ${job}`,
@@ -177,24 +187,27 @@ async function rescue({ options, rest }: Typed): Promise<void> {
 }
 
 async function status({ options, rest }: Typed): Promise<void> {
-  const job = words(rest);
+  const job = jobIn(rest);
   if (options.has("wait")) {
     if (job.length === 0) {
       throw new BrokerError("usage", "--wait needs the id of a job.", {
         hint: "/codex-broker:status lists them.",
       });
     }
-    const seconds = options.get("timeout") ?? "240";
-    return await show({ args: ["jobs", "wait", ...job, "--timeout", seconds] });
+    return await waitFor(job, options.get("timeout") ?? "240");
   }
   if (job.length > 0) return await show({ args: ["jobs", "show", ...job] });
   await show({ args: ["jobs", "list", ...(options.has("all") ? ["--all"] : [])] });
   tellSettings(readSettings(process.cwd()));
 }
 
+async function waitFor(job: readonly string[], seconds: string): Promise<void> {
+  await show({ args: ["jobs", "wait", ...job, `--timeout=${seconds}`] });
+}
+
 /** Without an id only a job of this very session is ended: another session's is not this one's to end. */
 async function cancel({ rest }: Typed): Promise<void> {
-  const named = words(rest);
+  const named = jobIn(rest);
   const session = hostSession(process.env);
   if (named.length > 0 || session === undefined) {
     return await show({ args: ["jobs", "cancel", ...named] });
@@ -268,8 +281,13 @@ function given(options: Typed["options"], names: readonly string[]): string[] {
   });
 }
 
-function words(rest: string): string[] {
-  return rest.split(/\s+/).filter((word) => word !== "");
+/** Returns the id of a job as operands. Anything else must not reach a command line as an option. */
+function jobIn(rest: string): readonly string[] {
+  if (rest === "") return [];
+  if (/^\w+$/.test(rest)) return [rest];
+  throw new BrokerError("usage", `${JSON.stringify(rest)} is not the id of a job.`, {
+    hint: "/codex-broker:status lists them.",
+  });
 }
 
 function needless(name: string, rest: string): BrokerError {

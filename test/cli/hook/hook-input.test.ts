@@ -1,4 +1,4 @@
-import { PassThrough } from "node:stream";
+import { PassThrough, Readable } from "node:stream";
 import { describe, expect, test } from "vitest";
 import { Deadline } from "../../../src/base/deadline.ts";
 import { readHookInput, type HookReading } from "../../../src/cli/hook/hook-input.ts";
@@ -62,5 +62,20 @@ describe("F100: the input of a hook", () => {
   ])("%s is none", async (_what, pieces, ends, why) => {
     const reading = await read(pieces, ends);
     expect(reading).toMatchObject({ state: "none", why: expect.stringContaining(why) as string });
+  });
+
+  test("is read from the pipe although the time is up (F151)", async () => {
+    const pieces = [...JSON.stringify({ ...event, more: "x".repeat(5_000) })];
+    // A pipe gives its first piece some turns of the event loop after it is asked.
+    const stdin = new Readable({
+      read() {
+        setImmediate(() => setImmediate(() => this.push(pieces.shift() ?? "")));
+      },
+    });
+    const late = Deadline.after(-1);
+    expect(await readHookInput(stdin, late)).toMatchObject({
+      state: "read",
+      input: { session: "s", lastMessage: event.last_assistant_message },
+    });
   });
 });
