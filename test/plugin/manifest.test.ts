@@ -66,7 +66,7 @@ describe("the pages", () => {
     const page = readFileSync(join(PLUGIN, "commands", `${name}.md`), "utf8");
     const lines = [...page.matchAll(/^"\$\{CLAUDE_PLUGIN_ROOT\}\/bin\/codex-broker" (.*)$/gm)];
     const needed = lines.map(([, words = ""]) => {
-      const [command, verb, ...more] = words.split(" ");
+      const [command, verb = "", ...more] = words.split(" ");
       // Every other command has options that name programs, sandboxes or brokers; `slash` has none.
       expect(command).toBe("slash");
       const any = more.length === 0 ? "" : ":*";
