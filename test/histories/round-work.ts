@@ -119,7 +119,8 @@ export class RoundWork {
     const answer = await session.ask("turn/start", params, (received) => {
       answered();
       const turn = received.ok ? received.result["turn"] : undefined;
-      if (!isRecord(turn)) return asked.done();
+      // What a session that has gone had asked for may begin all the same.
+      if (!isRecord(turn)) return session.isLeft ? undefined : asked.done();
       this.#accepted(session, threadId, String(turn["id"]), script, asked);
     });
     this.#judge("turn/start", answer, session, { threadId, busy: asked, ...broker });
@@ -163,7 +164,7 @@ export class RoundWork {
       this.#resultOf(session, run, "runTurn"),
     );
     const { turnId } = run;
-    asked?.done();
+    if (!session.isLeft) asked?.done();
     const altered = turnId !== undefined && this.#ledger.turn(slot, turnId).altered;
     if (!answer.ok) {
       const busy = asked === undefined ? {} : { busy: asked };
@@ -230,7 +231,7 @@ export class RoundWork {
     const asked = threadId === null ? undefined : this.#ledger.asks(threadId);
     const params = { prompt: script.prompt, threadId };
     const answer = await session.ask("broker/job/start", params, (received) => {
-      if (!received.ok) return asked?.done();
+      if (!received.ok) return session.isLeft ? undefined : asked?.done();
       const { job, threadId: thread, turnId } = received.result as unknown as StartedJob;
       this.jobs.push({ job, threadId: thread, turnId });
       const facts = this.#ledger.turn(thread, turnId);

@@ -68,13 +68,12 @@ export class Watcher {
   }
 
   /**
-   * A session that starts a turn receives its events, though it has left the thread meanwhile.
+   * A session that starts a turn receives its events, though it has left the thread while the turn waited.
    *
    * @returns what to do when the request was answered.
    */
   startsTurnOn(threadId: string): () => void {
-    const canOvertake = this.session.kind === "library";
-    return this.#active.has(threadId) && !canOvertake ? () => {} : this.#opensImplicitly(threadId);
+    return this.#opensImplicitly(threadId);
   }
 
   #opensImplicitly(threadId: string): () => void {
