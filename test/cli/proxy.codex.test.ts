@@ -286,6 +286,7 @@ describe("proxy: the broker is replaced under it", { timeout: LIMIT_MS }, () => 
       await endOf(program, await startTurn(program, threadId, "say: saved"));
       const turn = client.runTurn({ prompt: "hold: gate ;; say: done", threadId });
       turn.result.catch(() => {});
+      await eventually(() => turn.turnId !== undefined, "the turn has its id");
       await program.nextOf("turn/started", (params) => at(params, "turn.id") === turn.turnId);
       await program.request(method, { threadId });
       world.model.release("gate");

@@ -71,7 +71,7 @@ function* rowsOfLine(
       breakAt = row.length;
       breakWidth = width;
       if (width > columns * 2) {
-        yield row.slice(0, columns).trimEnd();
+        yield row.trimEnd();
         row = "";
         width = 0;
         breakAt = 0;

@@ -75,7 +75,13 @@ describe("columns", () => {
         expect(rows.join("").replace(/\s/g, "")).toBe(text.replace(/\s/g, ""));
         expect(widthOf(truncate(text, columns))).toBeLessThanOrEqual(columns);
       }),
-      { examples: [[" a漢", 2]], numRuns: 1_000 },
+      {
+        examples: [
+          [" a漢", 2],
+          ["ae\u0301   ", 2],
+        ],
+        numRuns: 1_000,
+      },
     );
   });
 });
