@@ -969,19 +969,19 @@ export const requirements: readonly Requirement[] = [
     id: "F143",
     title: "The result of a turn names every server request that was declined",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F144",
     title: "A result names a sub-agent that was still working at the end of the turn",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F145",
     title: "An MCP server that does not start is reported",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F146",

@@ -7,6 +7,7 @@ import { ItemsInProgress } from "../policy/items-in-progress.ts";
 import { answerByPolicy, approvalPolicyThatAsks } from "../policy/policy.ts";
 import type { JobRequest, JobStarted, Outcome, RunningJob } from "../wire/job-protocol.ts";
 import { isRecord, rpcErrorOf } from "../wire/messages.ts";
+import { ShortfallBook } from "../wire/shortfalls.ts";
 import { closesThread } from "../wire/thread-ends.ts";
 import { InnerSession } from "./inner-session.ts";
 import type { Router } from "./router.ts";
@@ -49,6 +50,7 @@ export class JobRun {
   readonly #turnIds = new Set<unknown>();
   /** Ends of turns that came before the id of the job's own turn was known. */
   readonly #earlyEnds: Array<() => void> = [];
+  readonly #shortfalls = new ShortfallBook();
   #message = "";
   #usage: unknown;
   #intent: Intent | undefined;
@@ -237,6 +239,7 @@ export class JobRun {
 
   #hear(method: string, params: unknown): void {
     this.#items.observe(method, params);
+    this.#shortfalls.observe(method, params);
     if (!isRecord(params) || params["threadId"] !== this.#threadId) return;
     if (this.#opened === undefined || this.#over) return;
     if (closesThread(method)) return this.#end(this.#intent ?? "lost", CLOSED);
@@ -316,7 +319,18 @@ export class JobRun {
     if (this.#over) return;
     const at = new Date().toISOString();
     if (this.#usage !== undefined) this.#journal.append({ type: "usage", at, usage: this.#usage });
-    this.#journal.append({ type: "ended", at, outcome, message: this.#message, error });
+    const shortfalls = this.#shortfalls.of(
+      this.#threadId,
+      ({ threadId, turnId }) => threadId !== this.#threadId || !this.#isAnothers(turnId),
+    );
+    this.#journal.append({
+      type: "ended",
+      at,
+      outcome,
+      message: this.#message,
+      error,
+      ...shortfalls,
+    });
     trace("info", "job.ended", { job: this.id, outcome });
     this.#finish();
     // A job that is said to have ended has its end on the disk.

@@ -117,6 +117,10 @@ export class Router {
     this.#questions = new ServerRequests(
       (line) => this.upstream.sendLine(line),
       options.answerTimeoutMs,
+      (threadId, { method, params }) => {
+        const line = notificationLine("broker/declined", { threadId, method, params });
+        for (const peer of this.#concerned(threadId ?? "")) peer.send(line);
+      },
     );
   }
 

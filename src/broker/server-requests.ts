@@ -44,13 +44,19 @@ interface Question {
 export class ServerRequests {
   readonly #sendUpstream: (line: Line) => void;
   readonly #answerWithinMs: number;
+  readonly #onDeclined: (threadId: string | undefined, frame: RequestFrame) => void;
   readonly #questions = new Map<RawId, Question>();
   readonly #answered = new Set<Question>();
   readonly #shown = new Map<RawId, { readonly question: Question; readonly to: Peer }>();
   #nextId = 0;
 
   /** @param answerWithinMs A person may take a while to decide, but no turn waits for ever. */
-  constructor(sendUpstream: (line: Line) => void, answerWithinMs: number) {
+  constructor(
+    sendUpstream: (line: Line) => void,
+    answerWithinMs: number,
+    onDeclined: (threadId: string | undefined, frame: RequestFrame) => void = () => {},
+  ) {
+    this.#onDeclined = onDeclined;
     this.#sendUpstream = sendUpstream;
     this.#answerWithinMs = answerWithinMs;
   }
@@ -170,6 +176,7 @@ export class ServerRequests {
   #decline(question: Question, because: string): void {
     const { id, method } = question.frame;
     trace("info", "question.declined", { method, because });
+    if (method !== "currentTime/read") this.#onDeclined(question.threadId, question.frame);
     this.#settle(question);
     const declined = decliningAnswer(method);
     this.#sendUpstream(

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import type { v2 } from "../app-server/generated/index.ts";
 import { BrokerError } from "../base/errors.ts";
 import { Deadline, durationMs, monotonicMs, startTimer, type Timer } from "../base/deadline.ts";
@@ -6,7 +7,9 @@ import { deferred } from "../base/deferred.ts";
 import { answerByPolicy } from "../policy/policy.ts";
 import { checkPolicy } from "../policy/policy-schema.ts";
 import type { Connection, RequestOptions } from "../wire/connection.ts";
+import { decliningAnswer } from "../wire/declining-answers.ts";
 import { isRecord } from "../wire/messages.ts";
+import { ShortfallBook, type Shortfalls } from "../wire/shortfalls.ts";
 import { EndWatch } from "./end-watch.ts";
 import { EventQueue } from "./event-queue.ts";
 import { FinalMessage } from "./final-message.ts";
@@ -37,7 +40,7 @@ const LEFT_GRACE_MS = 10_000;
 /** An interrupted turn ends within milliseconds. One that does not is reported as it stands. */
 const INTERRUPT_GRACE_MS = 10_000;
 
-export interface TurnResult {
+export interface TurnResult extends Shortfalls {
   readonly status: "completed" | "failed" | "interrupted" | "timedOut";
   readonly threadId: string;
   readonly turnId: string;
@@ -66,6 +69,7 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
   readonly #ticket = randomUUID();
   readonly #stall: StallWatch;
   readonly #endWatch: EndWatch;
+  readonly #shortfalls = new ShortfallBook();
   readonly #message: FinalMessage;
   /** Nobody waits for the answers to its questions any more. */
   readonly #settled = new AbortController();
@@ -120,7 +124,10 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
     const { signal, timeoutMs, stallMs } = this.#options;
     const abort = (): void => this.interrupt();
     const undo: Array<() => unknown> = [
-      inbox.listen((method, params) => this.#own.hear(method, params)),
+      inbox.listen((method, params) => {
+        this.#shortfalls.observe(method, params);
+        this.#own.hear(method, params);
+      }),
       inbox.answerFor(
         (place) => this.#isOurs(place),
         (...question) => this.#answer(...question),
@@ -275,7 +282,9 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
     const allowed = policy && (await answerByPolicy(policy, { method, params, item, workspace }));
     if (allowed === undefined) {
       const signal = AbortSignal.any([context.signal, this.#settled.signal]);
-      return await onQuestion?.(method, params, { ...context, signal });
+      const answer = await onQuestion?.(method, params, { ...context, signal });
+      if (isRefusal(method, answer)) this.#shortfalls.declined(method, params);
+      return answer;
     }
     this.#events.push({ type: "question.allowed", method, params, item: item ?? null });
     return allowed;
@@ -365,6 +374,7 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
       error: turn.error,
       durationMs: Math.round(monotonicMs() - this.#startedAt),
       usage: this.#usage,
+      ...this.#shortfalls.of(this.#threadId, (place) => this.#isOurs(place as unknown as Place)),
     };
   }
 
@@ -381,4 +391,13 @@ export class TurnRun implements AsyncIterable<TurnEvent> {
     });
     return turns?.find((turn) => turn.id === this.turnId && turn.status === "completed");
   }
+}
+
+function isRefusal(method: string, answer: unknown): boolean {
+  const refusal = decliningAnswer(method);
+  return (
+    method !== "currentTime/read" &&
+    "result" in refusal &&
+    isDeepStrictEqual(answer, refusal.result)
+  );
 }

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import type { JobRequest, Outcome } from "../wire/job-protocol.ts";
+import type { Shortfalls } from "../wire/shortfalls.ts";
 import { requestSchema } from "./job-request.ts";
 
 /** What Codex made of the request: what was left open is decided here. */
@@ -52,7 +53,7 @@ interface Usage {
   readonly usage: unknown;
 }
 
-interface Ended extends Content {
+interface Ended extends Content, Partial<Shortfalls> {
   readonly type: "ended";
   readonly outcome: Outcome;
   /** The final message; empty when there was none. */
@@ -112,6 +113,11 @@ const schema = v.variant("type", [
     outcome: v.picklist(OUTCOMES),
     message: v.string(),
     error: v.unknown(),
+    declined: v.exactOptional(
+      v.array(v.object({ method: v.string(), params: v.record(v.string(), v.unknown()) })),
+    ),
+    failedMcpServers: v.exactOptional(v.array(v.object({ name: v.string(), error: nullableText }))),
+    unfinishedSubAgents: v.exactOptional(v.array(v.string())),
     truncated,
   }),
 ]);

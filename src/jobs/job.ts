@@ -1,4 +1,5 @@
 import type { JobRequest, Outcome } from "../wire/job-protocol.ts";
+import type { Shortfalls } from "../wire/shortfalls.ts";
 import type { JobEntry, Resolved } from "./job-entry.ts";
 
 /** A job as its journal tells it. Whether one that has not ended still runs only its broker knows. */
@@ -21,6 +22,7 @@ export interface Job {
     readonly outcome: Outcome;
     readonly message: string;
     readonly error: unknown;
+    readonly shortfalls: Shortfalls;
   } | null;
 }
 
@@ -45,11 +47,15 @@ export function jobIn(entries: readonly JobEntry[]): Job | undefined {
     resolved: started?.resolved ?? null,
     usage: entries.findLast((entry) => entry.type === "usage")?.usage ?? null,
     lastEntryAt: entries.at(-1)!.at,
-    end:
-      ended === undefined
-        ? null
-        : { at: ended.at, outcome: ended.outcome, message: ended.message, error: ended.error },
+    end: ended === undefined ? null : endOf(ended),
   };
+}
+
+function endOf(ended: Extract<JobEntry, { type: "ended" }>): NonNullable<Job["end"]> {
+  const { at, outcome, message, error } = ended;
+  const { declined = [], failedMcpServers = [], unfinishedSubAgents = [] } = ended;
+  const shortfalls = { declined, failedMcpServers, unfinishedSubAgents };
+  return { at, outcome, message, error, shortfalls };
 }
 
 function firstOf<T extends JobEntry["type"]>(

@@ -49,6 +49,9 @@ describe("run: what goes where", () => {
       "message",
       "durationMs",
       "usage",
+      "declined",
+      "failedMcpServers",
+      "unfinishedSubAgents",
     ]);
     expect(result).toMatchObject({ type: "result", status: "completed", message: "done" });
     expect(result["threadId"]).toBe(events[0]?.["threadId"]);

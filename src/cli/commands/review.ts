@@ -25,6 +25,7 @@ import { readText } from "../run/prompt.ts";
 import { quietReporter } from "../run/quiet-reporter.ts";
 import type { Reporter } from "../run/reporter.ts";
 import { requireSandbox } from "../run/sandbox.ts";
+import { printShortfalls } from "../run/shortfall-text.ts";
 import { turnFailure } from "../run/turn-failure.ts";
 import { warn } from "../run/warn.ts";
 
@@ -205,6 +206,7 @@ class Review {
 
   #finish(result: TurnResult): ExitCode {
     this.#reporter.ended(result);
+    printShortfalls(result, err);
     const failed = turnFailure(result, this.#given.seconds("timeout"));
     if (failed !== undefined) return this.#end(lineOfResult(result, failureOf(failed)), failed);
     if (!this.#adversarial) {

@@ -23,6 +23,7 @@ import { lineOfFailure, lineOfResult } from "../run/outcome.ts";
 import { readPrompt } from "../run/prompt.ts";
 import { quietReporter } from "../run/quiet-reporter.ts";
 import type { Reporter } from "../run/reporter.ts";
+import { printShortfalls } from "../run/shortfall-text.ts";
 import { turnFailure } from "../run/turn-failure.ts";
 import { turnRequest, type TurnRequest } from "../run/turn-request.ts";
 import { warn } from "../run/warn.ts";
@@ -168,6 +169,7 @@ class Run {
 
   #finish(result: TurnResult): ExitCode {
     this.#reporter.ended(result);
+    printShortfalls(result, err);
     const error = turnFailure(result, this.#given.seconds("timeout"));
     const failure = error === undefined ? undefined : failureOf(error);
     if (this.#json) out.json(lineOfResult(result, failure));

@@ -3,6 +3,8 @@ import { isRecord } from "../../wire/messages.ts";
 import type { v2 } from "../../app-server/generated/index.ts";
 import type { TurnResult } from "../../client/turn.ts";
 import { BrokerError, EXIT, type ExitCode } from "../../base/errors.ts";
+import type { Shortfalls } from "../../wire/shortfalls.ts";
+import { printShortfalls, shortfallsJson } from "../run/shortfall-text.ts";
 import { turnFailure } from "../run/turn-failure.ts";
 import type { Outcome } from "../../wire/job-protocol.ts";
 import { workspaceOf } from "../../client/job-places.ts";
@@ -11,6 +13,12 @@ import type { Given } from "../line/given.ts";
 import { failureJson, failureOf, printFailure, type Failure } from "../output/failure.ts";
 import { err, out } from "../output/output.ts";
 import { printOutcome, reviewOf } from "./outcome.ts";
+
+const NO_SHORTFALLS: Shortfalls = {
+  declined: [],
+  failedMcpServers: [],
+  unfinishedSubAgents: [],
+};
 
 type Read = Exclude<JobView, { state: "unreadable" }>;
 
@@ -54,6 +62,7 @@ export function resultOfJob(view: Read): TurnResult | undefined {
     error: (job.end?.error ?? null) as v2.TurnError | null,
     durationMs: durationOf(view),
     usage: (job.usage ?? null) as v2.ThreadTokenUsage | null,
+    ...(job.end?.shortfalls ?? NO_SHORTFALLS),
   };
 }
 
@@ -64,7 +73,10 @@ export function tellResult(given: Given<typeof jobsOptions>, view: JobView): Exi
   if (given.has("json")) out.json(jobJson(view));
   else if (view.state === "running") {
     err.line(`job ${view.id} still runs; \`codex-broker jobs wait ${view.id}\` waits for its end`);
-  } else printOutcome(view, out);
+  } else {
+    printOutcome(view, out);
+    printShortfalls(view.job.end?.shortfalls ?? NO_SHORTFALLS, err);
+  }
   if (failure === undefined) return EXIT.ok;
   if (!given.has("json")) printFailure(failure, err);
   return failure.exitCode;
@@ -136,6 +148,7 @@ export function jobJson(view: JobView): Readonly<Record<string, unknown>> {
     resolved: job.resolved,
     message: job.end?.message ?? "",
     usage: job.usage,
+    ...shortfallsJson(job.end?.shortfalls ?? NO_SHORTFALLS),
     ...(review === undefined ? {} : { review }),
     ...(failure === undefined ? {} : { error: failureJson(failure) }),
   };

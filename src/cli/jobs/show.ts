@@ -3,6 +3,7 @@ import { jobsDirectory, journalPath } from "../../jobs/job-directory.ts";
 import { countEntries } from "../../jobs/journal-counts.ts";
 import { ago, counted, duration } from "../output/amounts.ts";
 import { printFailure } from "../output/failure.ts";
+import { printShortfalls } from "../run/shortfall-text.ts";
 import type { Output } from "../output/output.ts";
 import { printableLine } from "../output/printable.ts";
 import { padEnd } from "../output/width.ts";
@@ -33,6 +34,7 @@ export async function printJob(view: JobView, to: Output): Promise<void> {
     fact("last", ago(Math.max(0, Date.now() - Date.parse(job.lastEntryAt))));
   }
   if (damagedLines > 0) fact("damage", `${counted(damagedLines, "line")} cannot be read`);
+  if (job.end !== null) printShortfalls(job.end.shortfalls, to);
   const failure = failureOfJob(view);
   if (failure !== undefined) printFailure(failure, to);
   if ((job.end?.message ?? "") === "") return;

@@ -5,7 +5,7 @@ import { runOptions } from "../commands.ts";
 import { hostSession } from "../host/host-session.ts";
 import type { Given } from "../line/given.ts";
 import type { sharingOptions } from "../options.ts";
-import { out } from "../output/output.ts";
+import { err, out } from "../output/output.ts";
 import { wantedSharing } from "../workspace/wanted.ts";
 import type { TurnRequest } from "./turn-request.ts";
 
@@ -70,6 +70,10 @@ export async function startJob(
   params: JobStartParams,
   json: boolean,
 ): Promise<ExitCode> {
+  if (!json) {
+    const what = "what the job asks for is declined, unless an option allows it or you attach";
+    err.line(err.paint("dim", `codex-broker: ${what}`));
+  }
   const started = await client.request("broker/job/start", {
     ...params,
     origin: hostSession(process.env) ?? null,

@@ -1,5 +1,6 @@
 import { EXIT, type ExitCode } from "../../base/errors.ts";
 import type { TurnResult } from "../../client/turn.ts";
+import { shortfallsJson } from "./shortfall-text.ts";
 import { failureJson, type Failure, type FailureJson } from "../output/failure.ts";
 
 /** How a run ended, in one word for scripts. */
@@ -14,6 +15,9 @@ export interface ResultLine {
   readonly message: string;
   readonly durationMs: number;
   readonly usage: TurnResult["usage"];
+  readonly declined: ReturnType<typeof shortfallsJson>["declined"];
+  readonly failedMcpServers: TurnResult["failedMcpServers"];
+  readonly unfinishedSubAgents: TurnResult["unfinishedSubAgents"];
   readonly error?: FailureJson;
 }
 
@@ -28,6 +32,7 @@ export function lineOfResult(result: TurnResult, failure: Failure | undefined): 
     message,
     durationMs,
     usage,
+    ...shortfallsJson(result),
     ...(failure === undefined ? {} : { error: failureJson(failure) }),
   };
 }
@@ -46,6 +51,9 @@ export function lineOfFailure(
     message: "",
     durationMs,
     usage: null,
+    declined: [],
+    failedMcpServers: [],
+    unfinishedSubAgents: [],
     error: failureJson(failure),
   };
 }

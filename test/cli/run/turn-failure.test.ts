@@ -10,6 +10,9 @@ const result: TurnResult = {
   error: null,
   durationMs: 1_000,
   usage: null,
+  declined: [],
+  failedMcpServers: [],
+  unfinishedSubAgents: [],
 };
 
 function failed(
