@@ -1054,13 +1054,13 @@ export const requirements: readonly Requirement[] = [
     id: "F157",
     title: "status shows the approval that a turn waits for",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F158",
     title: "status names the job of a background turn",
     source: "Seen with the real codex 0.169.0",
-    state: "open",
+    state: "closed",
   },
   {
     id: "F159",

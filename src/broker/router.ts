@@ -179,7 +179,10 @@ export class Router {
   }
 
   turns(): TurnStatusEntry[] {
-    return this.#turns.all().map(statusOf);
+    return this.#turns.all().map((turn) => {
+      const questions = this.#questions.openIn(turn.threadId);
+      return questions.length === 0 ? statusOf(turn) : { ...statusOf(turn), questions };
+    });
   }
 
   /** The session may send and hear from now on. */

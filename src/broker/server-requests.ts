@@ -1,4 +1,4 @@
-import { startTimer, type Timer } from "../base/deadline.ts";
+import { monotonicMs, startTimer, type Timer } from "../base/deadline.ts";
 import { trace } from "../base/trace.ts";
 import { serverRequestFacts } from "../app-server/method-table.ts";
 import {
@@ -10,7 +10,9 @@ import {
 } from "../wire/frame.ts";
 import type { Line } from "../wire/line.ts";
 import { errorLine, isRecord, rawIdOf, resultLine, type RawId } from "../wire/messages.ts";
+import type { OpenQuestion } from "../wire/broker-protocol.ts";
 import { decliningAnswer } from "../wire/declining-answers.ts";
+import { subjectOf } from "./question-subject.ts";
 import type { Peer } from "./peer.ts";
 
 /** A session that was cut off is back within seconds; a turn that waits for nobody must not wait for long. */
@@ -27,6 +29,7 @@ interface Question {
   readonly shownAs: Map<Peer, RawId>;
   /** Those of them that may still answer it. */
   readonly awaited: Set<Peer>;
+  readonly askedAt: number;
   answered: boolean;
   timer: Timer | undefined;
 }
@@ -65,6 +68,19 @@ export class ServerRequests {
     return [...this.#questions.values()].filter(({ answered }) => !answered).length;
   }
 
+  /** Returns what is asked in the thread and not answered yet. */
+  openIn(threadId: string): OpenQuestion[] {
+    const now = monotonicMs();
+    return [...this.#questions.values()]
+      .filter((question) => !question.answered && question.threadId === threadId)
+      .map(({ frame, askedAt, awaited }) => ({
+        method: frame.method,
+        about: subjectOf(frame.params),
+        ageMs: Math.round(now - askedAt),
+        sessions: [...awaited].map(({ id }) => id),
+      }));
+  }
+
   /** Asks all of them. Where there is nobody, a question of a thread waits for whoever joins it. */
   ask(frame: RequestFrame, addressees: Iterable<Peer>): void {
     // Asked again when another session resumes the thread: whoever joins is shown it anyway, and an answer
@@ -75,6 +91,7 @@ export class ServerRequests {
       threadId: threadOf(frame),
       shownAs: new Map(),
       awaited: new Set(),
+      askedAt: monotonicMs(),
       answered: false,
       timer: undefined,
     };

@@ -86,6 +86,19 @@ export interface TurnStatusEntry {
   readonly ageMs: number;
   /** Milliseconds since its last event. */
   readonly silentMs: number;
+  /** What Codex has asked in it and nobody has answered yet. */
+  readonly questions?: readonly OpenQuestion[];
+}
+
+/** A question of Codex that waits for its answer. */
+export interface OpenQuestion {
+  /** Codex's own name for it, such as `item/commandExecution/requestApproval`. */
+  readonly method: string;
+  /** The command, the message or the tool that it is about; cut, and foreign text. */
+  readonly about: string | null;
+  readonly ageMs: number;
+  /** The sessions that were asked and may still answer. */
+  readonly sessions: readonly number[];
 }
 
 /** `broker/closing`: the broker ends this connection, and why. */

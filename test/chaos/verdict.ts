@@ -3,7 +3,13 @@ import type { FaultKind, WorkKind } from "./schedule.ts";
 /** A connection, or the process behind it, was taken away. */
 const LOSSES = ["turnLost", "connectionLost", "connectionClosed", "appServerExited", "closed"];
 /** Nothing is there to be used. Fixed paths lead nowhere until one of ours asks for a broker. */
-const ABSENCES = ["unreachable", "brokerUnavailable", "brokerStartFailed", "crashLoop"];
+const ABSENCES = [
+  "unreachable",
+  "brokerUnavailable",
+  "brokerStartFailed",
+  "systemLimit",
+  "crashLoop",
+];
 const KILLED = [...LOSSES, ...ABSENCES];
 /** It answers nothing, and no other app-server may write to its threads until it has been ended by proof. */
 const STOPPED = [...KILLED, "requestTimedOut", "threadBusy"];

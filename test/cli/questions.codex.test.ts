@@ -1,10 +1,11 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import { guardAgainstLeaks } from "../support/leak-guard.ts";
 import { mcpServerTable } from "../support/mcp-server.ts";
 import { makeWorld, type World } from "../support/world.ts";
-import type { Program } from "./program.ts";
+import { cli, lastJson, type Program } from "./program.ts";
 import { CTRL_C, noTerminal, startOnTerminal } from "./pty.ts";
 import { Screen } from "./screen.ts";
 
@@ -52,6 +53,52 @@ describe.skipIf(noTerminal !== undefined)(`run asks (${noTerminal ?? "on a termi
     ]);
     expect(lines.join("\n")).not.toMatch(CHOICES);
     expect(readFileSync(join(world.workspace, "asked"), "utf8")).toBe("yes\n");
+  });
+
+  test("status shows what a turn waits for, and where to answer it (F157)", async () => {
+    await using world = await makeWorld({ config: asking });
+    const program = run(world, "shell-ask: echo yes > asked ;; say: fine");
+    await program.shows(CHOICES, "stdout");
+    const { stdout } = await cli(world, ["status"]);
+    expect(stdout).toMatch(/ waits for an answer, asked /);
+    expect(stdout).toMatch(/^ {2}Codex wants to run a command: .*echo yes > asked/m);
+    expect(stdout).toMatch(/^ {2}→ answer in session \d+ \(codex-broker.*, process \d+\)$/m);
+    const status = lastJson((await cli(world, ["status", "--json"])).stdout);
+    expect(status["turns"]).toMatchObject([
+      {
+        questions: [
+          {
+            method: "item/commandExecution/requestApproval",
+            about: expect.stringContaining("echo yes > asked") as string,
+            sessions: [expect.any(Number) as number],
+          },
+        ],
+      },
+    ]);
+    await answer(program, CHOICES, "d");
+    expect((await screenOf(program)).code).toBe(0);
+  });
+
+  test("status names the job of a background turn, and how to answer what it asks (F157, F158)", async () => {
+    await using world = await makeWorld({ config: asking });
+    const prompt = "hold: gate ;; shell-ask: echo yes > asked ;; say: fine";
+    const begun = await cli(world, ["run", "--background", "--json", prompt]);
+    const job = String(lastJson(begun.stdout)["job"]);
+    const attached = startOnTerminal(world, ["jobs", "attach", job], { columns: 100 });
+    // What it shows may stand in the journal; it is asked only when it is subscribed.
+    await eventually(async () => {
+      const { sessions } = lastJson((await cli(world, ["status", "--json"])).stdout);
+      const all = sessions as Array<{ client: string; threads: number }>;
+      return all.some(({ client, threads }) => client.includes("attach") && threads > 0);
+    }, "it is attached");
+    const before = (await cli(world, ["status"])).stdout;
+    expect(before).toMatch(new RegExp(`^ *[0-9a-f-]{36} +job ${job} `, "m"));
+    expect(before).not.toMatch(/session 1000000000/);
+    world.model.release("gate");
+    await attached.shows(CHOICES, "stdout");
+    expect((await cli(world, ["status"])).stdout).toContain(`→ codex-broker jobs attach ${job}`);
+    await answer(attached, CHOICES, "d");
+    await attached.ended;
   });
 
   test("F65: declined, the turn goes on; cancelled, it ends", async () => {

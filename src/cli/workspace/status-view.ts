@@ -4,6 +4,7 @@ import { ago, bytes, counted, duration, grouped } from "../output/amounts.ts";
 import type { Output, Paint } from "../output/output.ts";
 import { printableLine } from "../output/printable.ts";
 import { table } from "../output/table.ts";
+import { symbols } from "../output/symbols.ts";
 import { padEnd } from "../output/width.ts";
 
 const STATE_COLOURS: Readonly<Record<BrokerState, Paint>> = {
@@ -134,13 +135,60 @@ function sessionLines({ sessions }: BrokerStatus, to: Output): string[] {
   return ["", ...table(["session", "client", "process", "connected", "follows"], rows, to)];
 }
 
-function turnLines({ turns }: BrokerStatus, to: Output): string[] {
+function turnLines({ turns, jobs, sessions }: BrokerStatus, to: Output): string[] {
   if (turns.length === 0) return [row("turns", "none", to)];
   const rows = turns.map(({ threadId, session, ageMs, silentMs }) => [
     printableLine(threadId),
-    session === null ? "gone" : String(session),
+    starterOf(threadId, session, jobs),
     duration(ageMs),
     ago(silentMs),
   ]);
-  return ["", ...table(["turn of thread", "session", "running", "last event"], rows, to)];
+  return [
+    "",
+    ...table(["turn of thread", "started by", "running", "last event"], rows, to),
+    ...turns.flatMap((turn) => [...questionLines(turn, jobOf(turn.threadId, jobs), sessions, to)]),
+  ];
+}
+
+function jobOf(threadId: string, jobs: BrokerStatus["jobs"]): string | undefined {
+  return jobs.find((job) => job.threadId === threadId)?.job;
+}
+
+/** A job belongs to the broker, and to no session. */
+function starterOf(threadId: string, session: number | null, jobs: BrokerStatus["jobs"]): string {
+  const job = jobOf(threadId, jobs);
+  if (job !== undefined) return `job ${printableLine(job)}`;
+  return session === null ? "gone" : `session ${session}`;
+}
+
+/** What the turn waits for, and how to answer it. */
+function* questionLines(
+  { threadId, questions = [] }: TurnStatusEntry,
+  job: string | undefined,
+  sessions: BrokerStatus["sessions"],
+  to: Output,
+): Generator<string> {
+  for (const { method, about, ageMs, sessions: asked } of questions) {
+    const wish = WISHES[method] ?? method;
+    const what = about === null ? wish : `${wish}: ${about}`;
+    const line = `${printableLine(threadId)} waits for an answer, asked ${ago(ageMs)}`;
+    yield to.paint("yellow", `${symbols.warning} ${line}`);
+    yield `  ${printableLine(what)}`;
+    yield `  → ${job === undefined ? wayToAnswer(asked, sessions) : `codex-broker jobs attach ${printableLine(job)}`}`;
+  }
+}
+
+const WISHES: Readonly<Record<string, string>> = {
+  "item/commandExecution/requestApproval": "Codex wants to run a command",
+  "item/fileChange/requestApproval": "Codex wants to change files",
+  "item/permissions/requestApproval": "Codex wants permissions",
+  "item/tool/requestUserInput": "Codex asks a question",
+  "mcpServer/elicitation/request": "An MCP server asks",
+};
+
+function wayToAnswer(asked: readonly number[], sessions: BrokerStatus["sessions"]): string {
+  const [first] = sessions.filter(({ id }) => asked.includes(id));
+  if (first === undefined) return "nobody is connected who could answer, so it is declined soon";
+  const pid = first.pid === null ? "" : `, process ${first.pid}`;
+  return `answer in session ${first.id} (${printableLine(first.client)}${pid})`;
 }
