@@ -20,7 +20,8 @@ export function subjectOf(params: unknown): string | null {
   return typeof subject === "string" ? cut(subject) : null;
 }
 
+/** Half a character at the end is cut, too. */
 function cut(text: string): string {
-  const characters = [...text.slice(0, 2 * LONGEST)];
-  return characters.length > LONGEST ? `${characters.slice(0, LONGEST).join("")}…` : text;
+  if (text.length <= LONGEST) return text;
+  return `${text.slice(0, LONGEST).replace(/[\uD800-\uDBFF]$/, "")}…`;
 }
