@@ -3,6 +3,7 @@ import { BrokerError, textDetail } from "../base/errors.ts";
 import type { Deadline } from "../base/deadline.ts";
 import { pause } from "../base/deadline.ts";
 import { deferred } from "../base/deferred.ts";
+import { OWN_SETTING } from "../base/own-setting.ts";
 import { trace } from "../base/trace.ts";
 import { BROKER_VERSION } from "../base/version.ts";
 import { decodeFrame } from "../wire/frame.ts";
@@ -123,7 +124,7 @@ async function startOnce(options: StartOptions): Promise<StartedAppServer> {
  * A thread that nobody hears is unloaded after this time, its MCP servers with it, and only then can
  * another app-server take it up. The broker counts who hears it, so Codex's own minute is not needed.
  */
-const ARGUMENTS = ["app-server", "-c", "thread_unload_delay_secs=1"];
+const ARGUMENTS = ["app-server", "-c", OWN_SETTING];
 
 const INTRODUCTION = {
   clientInfo: { name: "codex-broker", title: "codex-broker", version: BROKER_VERSION },

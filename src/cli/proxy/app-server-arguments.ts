@@ -1,3 +1,4 @@
+import { OWN_SETTING } from "../../base/own-setting.ts";
 import { BrokerError } from "../../base/errors.ts";
 
 /** What a broker's app-server is anyway. */
@@ -29,6 +30,7 @@ const OTHER_PROGRAM = /^(--listen(=|$)|--print-startup-config$|--help$|-h$|--ver
  *   another program of it.
  */
 export function appServerArguments(args: readonly string[], isPrivate: boolean): readonly string[] {
+  if (args.includes(OWN_SETTING)) throw ledBack();
   const asked = grouped(args).filter((words) => !IMPLIED.has(words.join("=")));
   if (isPrivate) {
     const refused = asked.find((words) => isIncomplete(words) || OTHER_PROGRAM.test(words[0]));
@@ -44,6 +46,15 @@ export function appServerArguments(args: readonly string[], isPrivate: boolean):
       ? "Write it into config.toml, where it counts for everyone, or into the `config` of `thread/start`; or use `codex-broker proxy --private`, which shares with nobody."
       : "Leave it out: `codex-broker proxy` is a `codex app-server` on stdio without further options.",
   });
+}
+
+/** A broker has started what it takes for codex, and has got here. */
+function ledBack(): BrokerError {
+  return new BrokerError(
+    "usage",
+    "This `codex` leads back to codex-broker: a broker started it as its app-server, and it started `codex-broker proxy`.",
+    { hint: "Set CODEX_BROKER_CODEX to the real codex, or name it with `--codex PATH`." },
+  );
 }
 
 type Words = readonly [first: string, ...rest: string[]];

@@ -54,4 +54,17 @@ describe("what a program passes to codex", () => {
       expect.objectContaining({ kind: "usage" }) as Error,
     );
   });
+
+  test.each([false, true])(
+    "is recognised where a shim leads codex back to codex-broker, private: %s (F153)",
+    (isPrivate) => {
+      const args = ["app-server", "-c", "thread_unload_delay_secs=1"];
+      expect(() => appServerArguments(args, isPrivate)).toThrow(
+        expect.objectContaining({
+          message: expect.stringContaining("leads back to codex-broker") as string,
+          hint: expect.stringContaining("CODEX_BROKER_CODEX") as string,
+        }) as Error,
+      );
+    },
+  );
 });
