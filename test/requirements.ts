@@ -1031,7 +1031,7 @@ export const requirements: readonly Requirement[] = [
     title: "A shim that leads codex back to codex-broker is recognised",
     source: "Seen in the built product",
     state: "partly",
-    note: "The arguments of a broker\'s own app-server are recognised by `proxy`, which names the remedy on stderr. The broker\'s own error quotes the last line of that and is not of a kind of its own; no test drives a whole shim.",
+    note: "The arguments of a broker's own app-server are recognised by `proxy`, which names the remedy on stderr. The broker's own error quotes the last line of that and is not of a kind of its own; no test drives a whole shim.",
   },
   {
     id: "F154",
