@@ -200,7 +200,8 @@ export class ThreadBook<H extends ThreadHome> {
   async #follow(threadId: string, to: H): Promise<void> {
     try {
       await this.#resume(threadId, to);
-      this.#held.delete(threadId);
+      if (this.#homes.get(threadId) === to) this.#held.delete(threadId);
+      else this.#unsubscribe(threadId, to);
     } catch (error) {
       this.#notResumed(threadId, to, error);
     }
@@ -228,6 +229,12 @@ export class ThreadBook<H extends ThreadHome> {
     } catch (error) {
       trace("info", "client.notFollowed", { threadId, error: String(error) });
     }
+  }
+
+  /** The client left the thread while it was being taken over: the subscription ends there too (F186). */
+  #unsubscribe(threadId: string, at: H): void {
+    const deadline = Deadline.after(RESUME_LIMIT_MS);
+    at.link.connection.request("thread/unsubscribe", { threadId }, { deadline }).catch(() => {});
   }
 
   async #resume(threadId: string, to: H, wish?: WhenBusy): Promise<void> {
@@ -262,7 +269,7 @@ export class ThreadBook<H extends ThreadHome> {
     } catch (error) {
       trace("warn", "client.settingsNotRestored", { threadId, error: String(error) });
       if (!PROTECTIVE.some((name) => update[name] !== undefined)) return undefined;
-      connection.request("thread/unsubscribe", { threadId }, { deadline }).catch(() => {});
+      this.#unsubscribe(threadId, at);
       throw error;
     }
   }
