@@ -56,7 +56,7 @@ describe("config.toml: what its programs note and how it is written is no change
     ["the trust in another project", `${SETTINGS}\n[projects."/other"]\ntrust_level = "trusted"\n`],
     [
       "the trust in a directory inside",
-      `${SETTINGS}\n[projects."/work/sub"]\ntrust_level = "trusted"\n`,
+      `${SETTINGS}\n[projects."${WORKSPACE}/sub"]\ntrust_level = "trusted"\n`,
     ],
     ["a notice", `${SETTINGS}\n[notice]\nhide_full_access_warning = true\n`],
     ["a nested notice", `${SETTINGS}\n[notice.model_migrations]\n"a" = "b"\n`],
